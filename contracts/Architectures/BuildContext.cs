@@ -1,0 +1,20 @@
+using TorchSharp;
+using Zoo.Kernels;
+
+namespace Zoo.Architectures;
+
+/// <summary>What a model is built for.</summary>
+public sealed record BuildContext
+{
+    /// <summary>Where the parameters live.</summary>
+    public torch.Device Device { get; init; } = torch.CPU;
+
+    /// <summary>The arithmetic asked for: float32 or bfloat16. Parameters are created in float32; the harness casts.</summary>
+    public torch.ScalarType Dtype { get; init; } = torch.ScalarType.Float32;
+
+    /// <summary>Which backend each op uses.</summary>
+    public KernelChoice Kernels { get; init; } = KernelChoice.Auto;
+
+    /// <summary>Ops of every installed plugin, by name.</summary>
+    public OpCatalog Ops { get; init; } = OpCatalog.Empty;
+}

@@ -1,0 +1,36 @@
+using System.Text.Json.Nodes;
+using Zoo.Configuration;
+using Zoo.Tasks;
+
+namespace Zoo.Architectures;
+
+/// <summary>
+/// A neural-network architecture. One class that implements this, in one DLL, is a plugin: the class describes and builds, and does
+/// nothing else until a model is asked for. It needs a public constructor without parameters.
+/// </summary>
+/// <remarks><see cref="Architecture{TConfig}"/> implements all of it but <see cref="Info"/>, the presets and the model.</remarks>
+public interface IModelArchitecture
+{
+    /// <summary>Its name, title, source and abilities.</summary>
+    ArchitectureInfo Info { get; }
+
+    /// <summary>Configs by preset name; holds at least <see cref="ArchitectureInfo.DefaultPreset"/>.</summary>
+    IReadOnlyDictionary<string, ModelConfig> Presets { get; }
+
+    /// <summary>Reads a config: the preset's values with those of <paramref name="values"/> over them.</summary>
+    /// <param name="preset">A key of <see cref="Presets"/>.</param>
+    /// <param name="values">Config keys, nested as upstream nests them.</param>
+    /// <exception cref="ConfigException">Keys are unknown or values wrong; the message lists every problem.</exception>
+    ModelConfig ReadConfig(string preset, JsonObject values);
+
+    /// <summary>Reads the original project's own config, as its checkpoints and the golden cases carry it.</summary>
+    /// <exception cref="ConfigException">As <see cref="ReadConfig"/>.</exception>
+    ModelConfig ReadUpstreamConfig(string preset, JsonObject values) => ReadConfig(preset, values);
+
+    /// <summary>The config keys that a task or benchmark implies (vocabulary, length, classes), used unless the user sets them.</summary>
+    JsonObject ImpliedBy(TaskShape shape) => [];
+
+    /// <summary>Builds the model, initialised as the paper or the original project does; the base type says its kind.</summary>
+    /// <exception cref="UserException">This config cannot be built here; the message says why.</exception>
+    Model CreateModel(ModelConfig config, BuildContext context);
+}

@@ -1,0 +1,21 @@
+namespace Zoo.Architectures;
+
+/// <summary>What a model can do, and promises exactly; `zoo verify` checks each.</summary>
+[Flags]
+public enum ModelAbilities
+{
+    /// <summary>The whole-input form only.</summary>
+    None = 0,
+
+    /// <summary>A step form whose outputs equal the whole-sequence form's.</summary>
+    Step = 1,
+
+    /// <summary>A chunkwise form whose outputs equal the whole-sequence form's.</summary>
+    Chunk = 2,
+
+    /// <summary>The step form's memory does not grow with the tokens seen.</summary>
+    ConstantMemoryStep = 4,
+
+    /// <summary>Outputs at a time do not depend on later inputs.</summary>
+    Causal = 8,
+}

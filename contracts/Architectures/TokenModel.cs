@@ -1,0 +1,74 @@
+using Zoo.Tasks;
+using static TorchSharp.torch;
+
+namespace Zoo.Architectures;
+
+/// <summary>A model from token ids to logits over a vocabulary, hidden states and head apart.</summary>
+/// <param name="name">The module's name, for messages.</param>
+public abstract class TokenModel(string name) : Model(name)
+{
+    /// <inheritdoc/>
+    public sealed override ModelKind Kind => ModelKind.TokenModel;
+
+    /// <summary>How many ids it knows; the logits may be wider where upstream pads them.</summary>
+    public abstract int VocabSize { get; }
+
+    /// <summary>The longest sequence it takes, or null where there is no bound.</summary>
+    public virtual int? MaximumLength => null;
+
+    /// <summary>Hidden states before the head, for a whole sequence.</summary>
+    /// <param name="ids">int64 [batch, time].</param>
+    /// <returns>[batch, time, dim].</returns>
+    public abstract Tensor Hidden(Tensor ids);
+
+    /// <summary>Logits of hidden states; a task passes only the positions it scores.</summary>
+    /// <param name="hidden">[..., dim].</param>
+    /// <returns>[..., vocabulary].</returns>
+    public abstract Tensor Head(Tensor hidden);
+
+    /// <summary>A fresh state for the step form, or null where <see cref="ModelAbilities.Step"/> is not promised.</summary>
+    /// <param name="batch">How many sequences it carries.</param>
+    public virtual ModelState? NewState(int batch) => null;
+
+    /// <summary>One token a sequence: the step form.</summary>
+    /// <param name="ids">int64 [batch].</param>
+    /// <param name="state">Changed in place.</param>
+    /// <returns>Hidden states, [batch, dim].</returns>
+    /// <exception cref="NotSupportedException">The architecture has no step form.</exception>
+    public virtual Tensor Step(Tensor ids, ModelState state) => throw new NotSupportedException($"{GetName()} has no step form.");
+
+    /// <summary>A whole sequence from a state, which is changed to the final one: prefill.</summary>
+    /// <param name="ids">int64 [batch, time].</param>
+    /// <param name="state">Changed in place.</param>
+    /// <returns>Hidden states, [batch, time, dim]. The default steps through the tokens.</returns>
+    public virtual Tensor Hidden(Tensor ids, ModelState state)
+    {
+        var length = ids.shape[1];
+        var hidden = new Tensor[length];
+        for (var t = 0; t < length; t++)
+        {
+            using var column = ids.select(1, t);
+            hidden[t] = Step(column, state);
+        }
+        var all = stack(hidden, dim: 1);
+        foreach (var h in hidden)
+            h.Dispose();
+        return all;
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>The head and the loss see only positions with a target.</remarks>
+    public override ModelOutput Run(Batch batch)
+    {
+        if (batch is not TokenBatch tokens)
+            throw new ArgumentException($"{GetName()} takes token batches, not {batch.GetType().Name}.", nameof(batch));
+        using var scope = NewDisposeScope();
+        var scored = Hidden(tokens.Ids).flatten(0, 1).index_select(0, tokens.ScoredPositions);   // [n, dim]
+        var logits = Head(scored);                                                               // [n, vocabulary]
+        var loss = nn.functional.cross_entropy(logits, tokens.Targets);
+        return new ModelOutput(logits.MoveToOuterDisposeScope(), loss.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>`ids` to `logits` [batch, time, vocabulary].</summary>
+    public override NamedTensors RunCase(NamedTensors inputs) => new() { ["logits"] = Head(Hidden(inputs["ids"])) };
+}

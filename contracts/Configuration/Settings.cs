@@ -1,0 +1,11 @@
+namespace Zoo.Configuration;
+
+/// <summary>
+/// Values bound from JSON by property names: a model's config, a task's options, training settings. Properties are `init`, carry their
+/// key as [JsonPropertyName], and are plain types, lists of them, or further <see cref="Settings"/>.
+/// </summary>
+public abstract record Settings
+{
+    /// <summary>What is wrong with these values, one sentence each: the key, the value, what it must be.</summary>
+    public virtual IEnumerable<string> Problems() => [];
+}

@@ -1,0 +1,37 @@
+using TorchSharp;
+
+namespace Zoo.Kernels;
+
+/// <summary>A tensor argument of an op.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Axes">Its axes in order; equal letters mean equal sizes across arguments, a number means that size, "..." any leading axes.</param>
+public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
+{
+    /// <summary>Whether it may be left out.</summary>
+    public bool Optional { get; init; }
+
+    /// <summary>Checks a tensor against the axes and the sizes bound so far.</summary>
+    /// <exception cref="ShapeException">It does not fit.</exception>
+    internal void Check(torch.Tensor tensor, string op, Dictionary<string, long> sizes)
+    {
+        var shape = tensor.shape;
+        var anyLeading = Axes.Count > 0 && Axes[0] == "...";
+        var axes = anyLeading ? Axes.Skip(1).ToList() : Axes;
+        var trailing = anyLeading ? shape[Math.Max(0, shape.Length - axes.Count)..] : shape;
+        var fits = trailing.Length == axes.Count;
+        for (var i = 0; fits && i < axes.Count; i++)
+        {
+            if (long.TryParse(axes[i], out var fixedSize))
+                fits = trailing[i] == fixedSize;
+            else if (sizes.TryGetValue(axes[i], out var size))
+                fits = trailing[i] == size;
+            else
+                sizes[axes[i]] = trailing[i];
+        }
+        if (!fits)
+        {
+            var wanted = Axes.Select(a => sizes.TryGetValue(a, out var size) ? $"{a} {size}" : a);
+            throw new ShapeException($"{op}: '{Name}' is {Shape.Describe(shape)} but must be [{string.Join(", ", wanted)}].");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+using System.Text.Json.Nodes;
+
+namespace Zoo.Kernels;
+
+/// <summary>Scalar and boolean options of an op's call.</summary>
+/// <param name="values">By name.</param>
+public sealed class OpOptions(JsonObject values)
+{
+    /// <summary>No options.</summary>
+    public static OpOptions None => new([]);
+
+    /// <summary>The value, or <paramref name="fallback"/> where it was not given.</summary>
+    /// <exception cref="UserException">It is of another type.</exception>
+    public T Get<T>(string name, T fallback)
+    {
+        if (values[name] is not { } node)
+            return fallback;
+        try
+        {
+            return node.GetValue<T>();
+        }
+        catch (Exception e) when (e is InvalidOperationException or FormatException)
+        {
+            throw new UserException($"The option '{name}' is {node.ToJsonString()}; it must be a {typeof(T).Name}.", e);
+        }
+    }
+}

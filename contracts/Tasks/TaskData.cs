@@ -1,0 +1,39 @@
+using Zoo.Training;
+
+namespace Zoo.Tasks;
+
+/// <summary>
+/// A task's data, opened. Training example i is a function of (task, version, seed, i): independent of threads, batch size and resume.
+/// </summary>
+public abstract class TaskData : IDisposable
+{
+    /// <summary>Sizes for the model.</summary>
+    public abstract TaskShape Shape { get; }
+
+    /// <summary>What the data are and where they come from, for the run's record: "MNIST from data/mnist, 7,291 + 2,007 digits".</summary>
+    public abstract string Description { get; }
+
+    /// <summary>How many training examples there are; null where they never end.</summary>
+    public abstract long? TrainingCount { get; }
+
+    /// <summary>Settings that suit this task, below the model's own.</summary>
+    public virtual TrainingSettings Training => new();
+
+    /// <summary>Training examples.</summary>
+    /// <param name="indices">Their numbers, from 0.</param>
+    public abstract Batch TrainingBatch(ReadOnlySpan<long> indices);
+
+    /// <summary>Sets of examples that training never sees.</summary>
+    public abstract IReadOnlyList<HeldOutSet> HeldOut { get; }
+
+    /// <summary>Examples of a held-out set.</summary>
+    /// <param name="set">One of <see cref="HeldOut"/>.</param>
+    /// <param name="indices">Their numbers, from 0.</param>
+    public abstract Batch HeldOutBatch(HeldOutSet set, ReadOnlySpan<long> indices);
+
+    /// <summary>Fresh metrics for a held-out set.</summary>
+    public abstract MetricAccumulator NewMetrics(HeldOutSet set);
+
+    /// <summary>Frees what is held.</summary>
+    public virtual void Dispose() => GC.SuppressFinalize(this);
+}

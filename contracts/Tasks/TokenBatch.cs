@@ -1,0 +1,36 @@
+using TorchSharp;
+
+namespace Zoo.Tasks;
+
+/// <summary>Token sequences with targets at some of their positions.</summary>
+/// <param name="ids">int64 [batch, time].</param>
+/// <param name="scoredPositions">Positions with a target, int64 [n], as row × time + column.</param>
+/// <param name="targets">The ids expected there, int64 [n].</param>
+public sealed class TokenBatch(torch.Tensor ids, torch.Tensor scoredPositions, torch.Tensor targets) : Batch
+{
+    /// <summary>int64 [batch, time].</summary>
+    public torch.Tensor Ids { get; } = ids;
+
+    /// <summary>Positions with a target, int64 [n], as row × time + column.</summary>
+    public torch.Tensor ScoredPositions { get; } = scoredPositions;
+
+    /// <summary>The ids expected there, int64 [n].</summary>
+    public torch.Tensor Targets { get; } = targets;
+
+    /// <inheritdoc/>
+    public override int Count => (int)Ids.shape[0];
+
+    /// <inheritdoc/>
+    public override long TargetCount => Targets.shape[0];
+
+    /// <inheritdoc/>
+    public override Batch To(torch.Device device) => new TokenBatch(Ids.to(device), ScoredPositions.to(device), Targets.to(device));
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        Ids.Dispose();
+        ScoredPositions.Dispose();
+        Targets.Dispose();
+    }
+}
