@@ -1,3 +1,82 @@
-Zoo.Native.LibTorch.Load();
-using var x = TorchSharp.torch.randn(3, 4);
-Console.WriteLine(x.sum().item<float>());
+using System.CommandLine;
+using System.CommandLine.Help;
+using Zoo.Host.Cli;
+using Zoo.Kernels;
+
+namespace Zoo.Host;
+
+/// <summary>Parses the command line, runs the verb, and turns what went wrong into a sentence and an exit code.</summary>
+internal static class Program
+{
+    /// <summary>The verbs, in the order of the help.</summary>
+    private static readonly ZooCommand[] Verbs =
+    [
+    ];
+
+    public static int Main(string[] args)
+    {
+        var root = BuildRoot();
+        var parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0 && parsed.Action is not HelpAction)
+            return args.Length == 0 ? root.Parse("--help").Invoke() : ReportParseErrors(parsed);
+        if (parsed.CommandResult.Command is not ZooCommand verb || parsed.Action != verb.Action)
+            return parsed.Invoke();   // --help, --version, completion
+
+        var output = new Output { Json = parsed.GetValue(GlobalOptions.Json), Quiet = parsed.GetValue(GlobalOptions.Quiet) };
+        var session = new Session(output, () => LoadCatalog(parsed, output));
+        return Guard(output, () => verb.Run(parsed, session));
+    }
+
+    private static RootCommand BuildRoot()
+    {
+        var root = new RootCommand("Zoo trains, evaluates, verifies and benchmarks neural-network architectures that come as plugins.")
+        {
+            GlobalOptions.Plugins, GlobalOptions.Json, GlobalOptions.Quiet,
+        };
+        foreach (var verb in Verbs)
+        {
+            verb.SetAction(_ => ExitCode.Done);   // run by Main, which knows the session; an action makes the parser accept the verb
+            root.Add(verb);
+        }
+        return root;
+    }
+
+    private static Catalog LoadCatalog(ParseResult parsed, Output output) => new([], [], OpCatalog.Empty, []);
+
+    private static int Guard(Output output, Func<int> verb)
+    {
+        try
+        {
+            return verb();
+        }
+        catch (UserException e)
+        {
+            output.Error(e.Message);
+            return ExitCode.BadInput;
+        }
+        catch (Exception e) when (e is EnvironmentException or DllNotFoundException)
+        {
+            output.Error(e.Message);
+            return ExitCode.BadEnvironment;
+        }
+        catch (OperationCanceledException)
+        {
+            return ExitCode.Interrupted;
+        }
+    }
+
+    private static int ReportParseErrors(ParseResult parsed)
+    {
+        var command = parsed.CommandResult.Command;
+        var options = command.Options.Concat(parsed.RootCommandResult.Command.Options).Select(o => o.Name).Distinct().ToList();
+        var verbs = Verbs.Select(v => v.Name).ToList();
+        foreach (var error in parsed.Errors.Select(e => e.Message).Distinct())
+        {
+            var unmatched = parsed.UnmatchedTokens.FirstOrDefault(t => error.Contains($"'{t}'", StringComparison.Ordinal));
+            var hint = unmatched is null ? "" : Names.DidYouMean(unmatched, unmatched.StartsWith('-') ? options : verbs);
+            Console.Error.WriteLine(error + hint);
+        }
+        Console.Error.WriteLine($"`zoo {(command is ZooCommand ? command.Name + " " : "")}--help` lists what there is.");
+        return ExitCode.BadInput;
+    }
+}

@@ -1,0 +1,69 @@
+using Zoo.Architectures;
+using Zoo.Kernels;
+using Zoo.Tasks;
+
+namespace Zoo.Host;
+
+/// <summary>What is installed, by name: architectures, tasks and ops of the loaded plugins and the host's own tasks.</summary>
+internal sealed class Catalog
+{
+    private readonly Dictionary<string, (InstalledArchitecture Installed, string Preset)> _architectures = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, ITask> _tasks = new(StringComparer.Ordinal);
+
+    /// <param name="architectures">With names and aliases that are unique among them.</param>
+    /// <param name="tasks">With unique names.</param>
+    /// <param name="ops">Of every plugin.</param>
+    /// <param name="disabledPlugins">Names of plugins that could not be loaded, for messages.</param>
+    public Catalog(
+        IEnumerable<InstalledArchitecture> architectures, IEnumerable<ITask> tasks, OpCatalog ops, IReadOnlyList<string> disabledPlugins)
+    {
+        Architectures = [.. architectures.OrderBy(a => a.Info.Name, StringComparer.Ordinal)];
+        foreach (var installed in Architectures)
+        {
+            _architectures.Add(installed.Info.Name, (installed, installed.Info.DefaultPreset));
+            foreach (var alias in installed.Info.Aliases)
+                _architectures.Add(alias.Name, (installed, alias.Preset));
+        }
+        foreach (var task in tasks)
+            _tasks.Add(task.Info.Name, task);
+        Ops = ops;
+        DisabledPlugins = disabledPlugins;
+    }
+
+    /// <summary>Architectures, by name.</summary>
+    public IReadOnlyList<InstalledArchitecture> Architectures { get; }
+
+    /// <summary>Tasks, by name.</summary>
+    public IReadOnlyCollection<ITask> Tasks => _tasks.Values;
+
+    /// <summary>Ops.</summary>
+    public OpCatalog Ops { get; }
+
+    /// <summary>Plugins that could not be loaded.</summary>
+    public IReadOnlyList<string> DisabledPlugins { get; }
+
+    /// <summary>Whether <paramref name="name"/> is an architecture's name or alias.</summary>
+    public bool HasArchitecture(string name) => _architectures.ContainsKey(name);
+
+    /// <summary>The architecture of that name or alias, and the preset that the name means.</summary>
+    /// <exception cref="UserException">None is installed under it.</exception>
+    public (InstalledArchitecture Installed, string Preset) Architecture(string name)
+    {
+        if (_architectures.TryGetValue(name, out var found))
+            return found;
+        var installed = Architectures.Count == 0 ? "nothing" : string.Join(", ", Architectures.Select(a => a.Info.Name));
+        var disabled = DisabledPlugins.Count == 0 ? "" : $"  Disabled: {string.Join(", ", DisabledPlugins)} (`zoo plugins` says why).";
+        throw new UserException(
+            $"No architecture is named '{name}'.{Names.DidYouMean(name, _architectures.Keys)}  Installed: {installed}.{disabled}");
+    }
+
+    /// <summary>The task of that name.</summary>
+    /// <exception cref="UserException">There is none.</exception>
+    public ITask Task(string name) => _tasks.TryGetValue(name, out var task)
+        ? task
+        : throw new UserException($"No task is named '{name}'.{Names.DidYouMean(name, _tasks.Keys)}  There are: {string.Join(", ", _tasks.Keys)}.");
+
+    /// <summary>Tasks that a model of one of these kinds can learn.</summary>
+    public IEnumerable<ITask> TasksFor(ArchitectureInfo info) =>
+        _tasks.Values.Where(t => t.Info.Kind == info.Kind || info.OtherKinds.Contains(t.Info.Kind));
+}

@@ -1,0 +1,20 @@
+namespace Zoo.Host.Cli;
+
+/// <summary>Exit codes of every verb.</summary>
+internal static class ExitCode
+{
+    /// <summary>Done.</summary>
+    public const int Done = 0;
+
+    /// <summary>A check or comparison failed.</summary>
+    public const int CheckFailed = 1;
+
+    /// <summary>The user's input was wrong.</summary>
+    public const int BadInput = 2;
+
+    /// <summary>The environment lacks something.</summary>
+    public const int BadEnvironment = 3;
+
+    /// <summary>Interrupted, after saving.</summary>
+    public const int Interrupted = 130;
+}

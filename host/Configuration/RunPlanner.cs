@@ -1,0 +1,180 @@
+using System.Text.Json.Nodes;
+using Zoo.Architectures;
+using Zoo.Configuration;
+using Zoo.Tasks;
+using Zoo.Training;
+
+namespace Zoo.Host.Configuration;
+
+/// <summary>Turns what the user typed into a plan: preset, then what the task implies, then `--set`; all problems in one answer.</summary>
+internal static class RunPlanner
+{
+    private const string TaskPrefix = "task.";
+    private const string TrainPrefix = "train.";
+
+    /// <summary>What training does where neither the user nor the model nor the task says otherwise.</summary>
+    private static readonly TrainingSettings Defaults = new()
+    {
+        Optimizer = OptimizerKind.AdamW,
+        LearningRate = 1e-3,
+        Schedule = ScheduleKind.Constant,
+        FinalLearningRateFactor = 0.1,
+        WarmupSteps = 0,
+        WarmupStartFactor = 0,
+        StepFactor = 0.5,
+        StepAt = [0.5],
+        WeightDecay = 0.01,
+        Momentum = 0,
+        Beta1 = 0.9,
+        Beta2 = 0.999,
+        Epsilon = 1e-8,
+        GradientClip = 0,
+        BatchSize = 32,
+        Accumulate = 1,
+        Steps = 1000,
+        Shuffle = true,
+    };
+
+    /// <summary>Looks everything up and opens the data.</summary>
+    /// <exception cref="UserException">A name does not exist, or values are wrong; every wrong value is named.</exception>
+    public static RunPlan Plan(Catalog catalog, RunRequest request)
+    {
+        var (installed, namedPreset) = catalog.Architecture(request.Model);
+        var preset = CheckPreset(installed, request.Preset ?? namedPreset);
+        var task = ChooseTask(catalog, installed, request.Task);
+        var (modelValues, taskValues, trainValues) = Split(request);
+
+        var problems = new List<string>();
+        var data = Collect(problems, "", () => task.Open(new TaskRequest
+        {
+            Options = taskValues,
+            DataPath = request.DataPath,
+            Length = request.Length,
+            Seed = request.Seed,
+        }));
+        try
+        {
+            var training = Collect(problems, TrainPrefix, () => ConfigJson.Bind(FromOptions(request), trainValues, "training"));
+            var config = Collect(problems, "", () => BindModel(installed.Architecture, preset, data?.Shape, modelValues));
+            if (problems.Count > 0)
+                throw new ConfigException($"{request.Model} on {task.Info.Name}", problems);
+            var complete = training!.Over(config!.Training).Over(data!.Training).Over(Defaults);
+            if (complete.Steps is null && data.TrainingCount is null)
+                throw new UserException($"The task {task.Info.Name} never ends, so a number of passes means nothing; say --steps.");
+            return new RunPlan(installed, preset, config, task, taskValues, data, complete, request);
+        }
+        catch
+        {
+            data?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A preset with what the task or benchmark implies and then the user's values over it.</summary>
+    /// <exception cref="ConfigException">Keys are unknown or values wrong.</exception>
+    public static ModelConfig BindModel(IModelArchitecture architecture, string preset, TaskShape? shape, JsonObject userValues)
+    {
+        var values = new JsonObject();
+        if (shape is not null)
+        {
+            foreach (var (key, value) in ConfigPaths(architecture.ImpliedBy(shape), ""))
+                ConfigJson.Set(values, key, value?.DeepClone());
+        }
+        foreach (var (key, value) in ConfigPaths(userValues, ""))
+            ConfigJson.Set(values, key, value?.DeepClone());
+        return architecture.ReadConfig(preset, values);
+    }
+
+    /// <summary>`--set` values as nested objects.</summary>
+    /// <exception cref="UserException">One has no '='.</exception>
+    public static JsonObject ParseSets(IEnumerable<string> sets)
+    {
+        var values = new JsonObject();
+        foreach (var set in sets)
+        {
+            var equals = set.IndexOf('=');
+            if (equals < 1 || set[..equals].Split('.').Any(string.IsNullOrWhiteSpace))
+                throw new UserException($"--set {set}: it must be key=value, such as --set d_model=128.");
+            ConfigJson.Set(values, set[..equals], ConfigJson.ParseValue(set[(equals + 1)..]));
+        }
+        return values;
+    }
+
+    /// <summary>The preset of that name.</summary>
+    /// <exception cref="UserException">The architecture has none.</exception>
+    public static string CheckPreset(InstalledArchitecture installed, string preset)
+    {
+        var presets = installed.Architecture.Presets;
+        return presets.ContainsKey(preset)
+            ? preset
+            : throw new UserException($"{installed.Info.Name} has no preset '{preset}'.{Names.DidYouMean(preset, presets.Keys)}  " +
+                $"It has: {string.Join(", ", presets.Keys)}.");
+    }
+
+    private static ITask ChooseTask(Catalog catalog, InstalledArchitecture installed, string? name)
+    {
+        var info = installed.Info;
+        name ??= info.DefaultTask ?? catalog.TasksFor(info).FirstOrDefault()?.Info.Name
+            ?? throw new UserException($"No installed task suits {info.Name}: it is a {Words(info.Kind)}.");
+        var task = catalog.Task(name);
+        if (task.Info.Kind != info.Kind && !info.OtherKinds.Contains(task.Info.Kind))
+        {
+            var fitting = string.Join(", ", catalog.TasksFor(info).Select(t => t.Info.Name));
+            throw new UserException($"The task '{name}' is for a {Words(task.Info.Kind)}, and {info.Name} is a {Words(info.Kind)}." +
+                (fitting.Length > 0 ? $"  It can learn: {fitting}." : ""));
+        }
+        return task;
+    }
+
+    private static (JsonObject Model, JsonObject Task, JsonObject Train) Split(RunRequest request) =>
+    (
+        ParseSets(request.Sets.Where(s => !s.StartsWith(TaskPrefix, StringComparison.Ordinal) && !s.StartsWith(TrainPrefix, StringComparison.Ordinal))),
+        ParseSets(request.Sets.Where(s => s.StartsWith(TaskPrefix, StringComparison.Ordinal)).Select(s => s[TaskPrefix.Length..])),
+        ParseSets(request.Sets.Where(s => s.StartsWith(TrainPrefix, StringComparison.Ordinal)).Select(s => s[TrainPrefix.Length..]))
+    );
+
+    private static TrainingSettings FromOptions(RunRequest request) => new()
+    {
+        Steps = request.Steps,
+        BatchSize = request.BatchSize,
+        LearningRate = request.LearningRate,
+    };
+
+    private static T? Collect<T>(List<string> problems, string prefix, Func<T> part)
+        where T : class
+    {
+        try
+        {
+            return part();
+        }
+        catch (ConfigException e)
+        {
+            problems.AddRange(e.Problems.Select(p => prefix.Length > 0 && p.StartsWith('\'') ? $"'{prefix}{p[1..]}" : p));
+            return null;
+        }
+    }
+
+    private static IEnumerable<KeyValuePair<string, JsonNode?>> ConfigPaths(JsonObject values, string prefix)
+    {
+        foreach (var (key, value) in values)
+        {
+            if (value is JsonObject { Count: > 0 } inner)
+            {
+                foreach (var nested in ConfigPaths(inner, $"{prefix}{key}."))
+                    yield return nested;
+            }
+            else
+            {
+                yield return new(prefix + key, value);
+            }
+        }
+    }
+
+    private static string Words(ModelKind kind) => kind switch
+    {
+        ModelKind.TokenModel => "model over tokens",
+        ModelKind.ImageClassifier => "classifier of images",
+        ModelKind.VectorSequence => "model over sequences of vectors",
+        _ => kind.ToString(),
+    };
+}
