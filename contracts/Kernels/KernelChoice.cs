@@ -3,8 +3,17 @@ namespace Zoo.Kernels;
 /// <summary>Which backend the user wants for each op: "auto", "cpu", or "selective_scan=cpu,linear_scan=reference".</summary>
 public sealed class KernelChoice
 {
+    /// <summary>Plain tensor code.</summary>
+    public const string Reference = "reference";
+
+    /// <summary>C# with the machine's vector instructions.</summary>
+    public const string Cpu = "cpu";
+
+    /// <summary>CUDA C++ compiled for the card that is there.</summary>
+    public const string Cuda = "cuda";
+
     /// <summary>The names that exist.</summary>
-    public static IReadOnlyList<string> Backends { get; } = ["reference", "cpu", "cuda"];
+    public static IReadOnlyList<string> Backends { get; } = [Reference, Cpu, Cuda];
 
     /// <summary>The best backend that takes the inputs.</summary>
     public static KernelChoice Auto { get; } = new(null, new Dictionary<string, string>());

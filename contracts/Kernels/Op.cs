@@ -1,9 +1,11 @@
+
 namespace Zoo.Kernels;
 
 /// <summary>
-/// A named function on named tensors, callable by name: how `zoo verify` reaches it, and any plugin. Experimental until 1.0.
+/// A named function on named tensors with up to three backends, callable by name: how `zoo verify` and `zoo bench` reach it, and any plugin.
+/// Experimental until 1.0.
 /// </summary>
-/// <remarks>An op written only as tensor code runs as `reference` under every <see cref="KernelChoice"/>.</remarks>
+/// <remarks>An op without kernels is written only as tensor code and runs as `reference` under every <see cref="KernelChoice"/>.</remarks>
 public abstract class Op
 {
     /// <summary>Its name, in snake_case.</summary>
@@ -21,24 +23,58 @@ public abstract class Op
     /// <summary>Names of its outputs, in order.</summary>
     public abstract IReadOnlyList<string> Outputs { get; }
 
+    /// <summary>Its hand-written kernels, the fastest first.</summary>
+    public virtual IReadOnlyList<OpKernel> Kernels => [];
+
     /// <summary>The definition in plain tensor code, with autograd by libtorch.</summary>
-    /// <param name="inputs">Checked by <see cref="Invoke"/>: every required argument, no other names.</param>
+    /// <param name="inputs">Checked: every required argument, no other names.</param>
     /// <param name="options">Values of the options that were given.</param>
     protected abstract NamedTensors Reference(NamedTensors inputs, OpOptions options);
 
-    /// <summary>Runs the op.</summary>
-    /// <param name="inputs">Tensors by argument name.</param>
+    /// <summary>Shapes of the outputs that kernels fill, in the order of <see cref="Outputs"/>. Needed where there are kernels.</summary>
+    protected virtual IReadOnlyList<KernelArraySpec> OutputSpecs(OpCall call) => throw new NotSupportedException($"{Name} has no kernels.");
+
+    /// <summary>Checks beyond names and axes.</summary>
+    /// <exception cref="ShapeException">An argument does not fit.</exception>
+    /// <exception cref="UserException">An option does not fit.</exception>
+    protected virtual void Check(OpCall call)
+    {
+    }
+
+    /// <summary>Bytes, flops and exponentials that no implementation can do without; null where it is not stated.</summary>
+    /// <param name="call">Sizes and options.</param>
+    /// <param name="backward">Forward and backward together, instead of forward alone.</param>
+    public virtual OpCost? Floor(OpCall call, bool backward) => null;
+
+    /// <summary>Runs the op, with gradients for the inputs that require them.</summary>
+    /// <param name="inputs">Tensors by argument name, on one device.</param>
     /// <param name="options">Options by name.</param>
     /// <param name="choice">Which backend is wanted.</param>
     /// <exception cref="ShapeException">An argument is missing, unknown or misshaped.</exception>
+    /// <exception cref="UserException">The demanded backend does not take these inputs; the message has its reason.</exception>
     public OpResult Invoke(NamedTensors inputs, OpOptions options, KernelChoice choice)
+    {
+        var call = Describe(inputs, options);
+        var kernel = Choose(call, choice);
+        var backend = kernel?.Backend ?? KernelChoice.Reference;
+        OpUsage.Record(Name, backend);
+        var outputs = kernel is null ? Reference(inputs, options) : OpFunction.Run(call, kernel, OutputSpecs(call));
+        return new OpResult(outputs, backend);
+    }
+
+    /// <summary>The backend that <see cref="Invoke"/> would use.</summary>
+    /// <exception cref="UserException">As <see cref="Invoke"/>.</exception>
+    public string BackendFor(NamedTensors inputs, OpOptions options, KernelChoice choice) =>
+        Choose(Describe(inputs, options), choice)?.Backend ?? KernelChoice.Reference;
+
+    private OpCall Describe(NamedTensors inputs, OpOptions options)
     {
         foreach (var name in inputs.Keys)
         {
             if (Arguments.All(a => a.Name != name))
                 throw new ShapeException($"{Name} has no argument '{name}'; it takes {string.Join(", ", Arguments.Select(a => a.Name))}.");
         }
-        var sizes = new Dictionary<string, long>();
+        var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
         foreach (var argument in Arguments)
         {
             if (inputs.Find(argument.Name) is { } tensor)
@@ -46,6 +82,21 @@ public abstract class Op
             else if (!argument.Optional)
                 throw new ShapeException($"{Name} needs the argument '{argument.Name}'.");
         }
-        return new OpResult(Reference(inputs, options), "reference");
+        var call = new OpCall(this, inputs, options, sizes);
+        Check(call);
+        return call;
+    }
+
+    private OpKernel? Choose(OpCall call, KernelChoice choice)
+    {
+        var demanded = choice.For(Name);
+        if (demanded == KernelChoice.Reference)
+            return null;
+        if (demanded is null)
+            return Kernels.FirstOrDefault(k => k.WhyNot(call) is null);
+        var kernel = Kernels.FirstOrDefault(k => k.Backend == demanded);
+        if (kernel?.WhyNot(call) is { } reason)
+            throw new UserException($"--kernels {choice}: {Name} cannot run on '{demanded}': {reason}.");
+        return kernel;
     }
 }

@@ -10,6 +10,9 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
     /// <summary>Whether it may be left out.</summary>
     public bool Optional { get; init; }
 
+    /// <summary>The one element type it may have; null for floating point.</summary>
+    public torch.ScalarType? Dtype { get; init; }
+
     /// <summary>Checks a tensor against the axes and the sizes bound so far.</summary>
     /// <exception cref="ShapeException">It does not fit.</exception>
     internal void Check(torch.Tensor tensor, string op, Dictionary<string, long> sizes)
@@ -28,10 +31,12 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
             else
                 sizes[axes[i]] = trailing[i];
         }
+        if (Dtype is { } dtype ? tensor.dtype != dtype : !tensor.is_floating_point())
+            throw new ShapeException($"{op}: '{Name}' is {tensor.dtype} but must be {(Dtype is { } wanted ? wanted.ToString() : "floating point")}.");
         if (!fits)
         {
-            var wanted = Axes.Select(a => sizes.TryGetValue(a, out var size) ? $"{a} {size}" : a);
-            throw new ShapeException($"{op}: '{Name}' is {Shape.Describe(shape)} but must be [{string.Join(", ", wanted)}].");
+            var words = Axes.Select(a => sizes.TryGetValue(a, out var size) ? $"{a} {size}" : a);
+            throw new ShapeException($"{op}: '{Name}' is {Shape.Describe(shape)} but must be [{string.Join(", ", words)}].");
         }
     }
 }

@@ -1,0 +1,19 @@
+namespace Zoo.Kernels;
+
+/// <summary>Contiguous memory that a kernel reads or writes, in C order. Absent where an optional argument was not given, or a gradient is not wanted.</summary>
+/// <param name="Pointer">The first element, in host or device memory; zero where absent.</param>
+/// <param name="Length">How many elements.</param>
+public readonly unsafe record struct KernelArray(nint Pointer, long Length)
+{
+    /// <summary>Whether there is one; an empty array is there without memory.</summary>
+    public bool IsPresent => Length >= 0 && this != default;
+
+    /// <summary>The elements as float32; null where absent.</summary>
+    public float* Float32 => (float*)Pointer;
+
+    /// <summary>The elements as int64; null where absent.</summary>
+    public long* Int64 => (long*)Pointer;
+
+    /// <summary>The elements as float32, for host memory.</summary>
+    public Span<float> Span => new((void*)Pointer, checked((int)Length));
+}

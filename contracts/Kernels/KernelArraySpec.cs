@@ -1,0 +1,15 @@
+using TorchSharp;
+
+namespace Zoo.Kernels;
+
+/// <summary>An array that a kernel fills: an output, or something that its forward keeps for its backward.</summary>
+/// <param name="Name">By which the kernel finds it.</param>
+/// <param name="Shape">Its sizes.</param>
+public sealed record KernelArraySpec(string Name, params long[] Shape)
+{
+    /// <summary>Its element type.</summary>
+    public torch.ScalarType Dtype { get; init; } = torch.ScalarType.Float32;
+
+    /// <summary>Whether gradients flow into it.</summary>
+    public bool Differentiable { get; init; } = true;
+}

@@ -1,0 +1,22 @@
+namespace Zoo.Kernels;
+
+/// <summary>The memory of one kernel call, by name.</summary>
+public sealed class KernelArrays
+{
+    private readonly Dictionary<string, KernelArray> _arrays = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, KernelArray> _gradients = new(StringComparer.Ordinal);
+
+    /// <summary>An input, an output, or something kept by forward.</summary>
+    public KernelArray this[string name] => _arrays.GetValueOrDefault(name);
+
+    /// <summary>
+    /// A gradient: of an output, to read (absent: it is zero); of an input, to fill (absent: it is not wanted). Memory to fill holds anything.
+    /// </summary>
+    public KernelArray Gradient(string name) => _gradients.GetValueOrDefault(name);
+
+    /// <summary>Adds an array; for tests and benchmarks that call kernels on memory of their own.</summary>
+    public void Add(string name, KernelArray array) => _arrays.Add(name, array);
+
+    /// <summary>Adds a gradient, likewise.</summary>
+    public void AddGradient(string name, KernelArray array) => _gradients.Add(name, array);
+}

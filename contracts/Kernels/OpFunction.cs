@@ -1,0 +1,165 @@
+using System.Runtime.InteropServices;
+using static TorchSharp.torch;
+
+namespace Zoo.Kernels;
+
+/// <summary>Joins every op's kernels to autograd: the one place where tensors become raw memory.</summary>
+/// <remarks>
+/// Checks and the forward kernel run before TorchSharp's node exists, because a node whose forward throws is never freed. An exception in a
+/// backward would end the process; it is kept, gradients are zero, and <see cref="Gradients.Backward"/> throws it afterwards.
+/// </remarks>
+internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
+{
+    private const string InvocationKey = "invocation";
+
+    public override string Name => nameof(OpFunction);
+
+    /// <summary>Runs the forward kernel and, where gradients are needed, records the backward one.</summary>
+    public static NamedTensors Run(OpCall call, OpKernel kernel, IReadOnlyList<KernelArraySpec> outputSpecs)
+    {
+        using var scope = NewDisposeScope();
+        var names = call.Inputs.Keys.ToArray();
+        var inputs = new Tensor[names.Length];
+        var arrays = new KernelArrays();
+        List<Tensor> outputs, saved;
+        using (no_grad())
+        {
+            for (var i = 0; i < names.Length; i++)
+            {
+                inputs[i] = call.Inputs[names[i]].contiguous();
+                arrays.Add(names[i], Memory(inputs[i]));
+            }
+            var device = inputs[0].device;
+            outputs = Allocate(outputSpecs, device, arrays);
+            var savedSpecs = call.NeedsGradient ? kernel.Saved(call) : [];
+            saved = Allocate(savedSpecs, device, arrays);
+            kernel.Forward(call, arrays);
+            GC.KeepAlive(inputs);
+
+            if (call.NeedsGradient)
+            {
+                var invocation = new Invocation(call, kernel, names, outputSpecs, savedSpecs, inputs.Length, outputs, saved)
+                {
+                    Wanted = [.. names.Select(n => call.Inputs[n].requires_grad)],
+                };
+                var arguments = new object[names.Length + 1];
+                arguments[0] = invocation;
+                for (var i = 0; i < names.Length; i++)
+                    arguments[i + 1] = call.Inputs[names[i]];
+                using (enable_grad())
+                    outputs = apply(arguments);
+            }
+        }
+        var result = new NamedTensors();
+        for (var i = 0; i < outputSpecs.Count; i++)
+            result[outputSpecs[i].Name] = outputs[i].MoveToOuterDisposeScope();
+        return result;
+    }
+
+    public override List<Tensor> forward(autograd.AutogradContext context, params object[] arguments)
+    {
+        var invocation = (Invocation)arguments[0];
+        var outputs = invocation.TakeOutputs();
+        context.save_data(InvocationKey, invocation);
+        context.save_for_backward([.. arguments.Skip(1).Cast<Tensor>(), .. outputs, .. invocation.TakeSaved()]);
+        context.set_materialize_grads(true);   // a wrapper for a missing gradient would count as a live tensor for ever
+        context.mark_non_differentiable([.. outputs.Where((_, i) => !invocation.OutputSpecs[i].Differentiable)]);
+        return outputs;
+    }
+
+    public override List<Tensor> backward(autograd.AutogradContext context, List<Tensor> outputGradients)
+    {
+        var invocation = (Invocation)context.get_data(InvocationKey);
+        var gradients = new List<Tensor> { null! };
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        var tensors = context.get_saved_variables();
+        try
+        {
+            invocation.Backward(tensors, outputGradients, gradients);
+        }
+        catch (Exception e)
+        {
+            BackwardFailure.Record(e);
+            gradients.RemoveRange(1, gradients.Count - 1);
+            for (var i = 0; i < invocation.Names.Length; i++)
+                gradients.Add(invocation.Wanted[i] ? zeros_like(tensors[i]) : null!);
+        }
+        foreach (var gradient in gradients)
+            gradient?.MoveToOuterDisposeScope();
+        return gradients;
+    }
+
+    /// <summary>The first element of a contiguous tensor.</summary>
+    private static KernelArray Memory(Tensor tensor) => new(TensorData(tensor.Handle), tensor.numel());
+
+    private static List<Tensor> Allocate(IReadOnlyList<KernelArraySpec> specs, Device device, KernelArrays arrays)
+    {
+        var tensors = new List<Tensor>(specs.Count);
+        foreach (var spec in specs)
+        {
+            var tensor = empty(spec.Shape, spec.Dtype, device);
+            arrays.Add(spec.Name, Memory(tensor));
+            tensors.Add(tensor);
+        }
+        return tensors;
+    }
+
+    [DllImport("LibTorchSharp", EntryPoint = "THSTensor_data")]
+    private static extern nint TensorData(nint tensor);
+
+    /// <summary>What a backward needs to know of its forward.</summary>
+    private sealed class Invocation(
+        OpCall call, OpKernel kernel, string[] names, IReadOnlyList<KernelArraySpec> outputSpecs, IReadOnlyList<KernelArraySpec> savedSpecs,
+        int inputCount, List<Tensor> outputs, List<Tensor> saved)
+    {
+        private List<Tensor>? _outputs = outputs;
+        private List<Tensor>? _saved = saved;
+
+        public string[] Names => names;
+
+        public IReadOnlyList<KernelArraySpec> OutputSpecs => outputSpecs;
+
+        public required bool[] Wanted { get; init; }
+
+        /// <summary>Handed to autograd, which owns them from here: a reference kept here would hold their memory.</summary>
+        public List<Tensor> TakeOutputs() => Interlocked.Exchange(ref _outputs, null)!;
+
+        public List<Tensor> TakeSaved() => Interlocked.Exchange(ref _saved, null)!;
+
+        /// <summary>Runs the backward kernel; adds a gradient, or null, for every input.</summary>
+        public void Backward(List<Tensor> tensors, List<Tensor> outputGradients, List<Tensor> gradients)
+        {
+            var arrays = new KernelArrays();
+            for (var i = 0; i < inputCount; i++)
+                arrays.Add(names[i], Memory(tensors[i] = tensors[i].contiguous()));
+            for (var i = 0; i < outputSpecs.Count; i++)
+                arrays.Add(outputSpecs[i].Name, Memory(tensors[inputCount + i]));
+            for (var i = 0; i < savedSpecs.Count; i++)
+                arrays.Add(savedSpecs[i].Name, Memory(tensors[inputCount + outputSpecs.Count + i]));
+            var contiguous = new List<Tensor>();
+            for (var i = 0; i < outputSpecs.Count; i++)
+            {
+                if (outputGradients[i] is not { IsInvalid: false } given)
+                    continue;
+                var gradient = given.contiguous();
+                contiguous.Add(gradient);
+                arrays.AddGradient(outputSpecs[i].Name, Memory(gradient));
+            }
+            for (var i = 0; i < inputCount; i++)
+            {
+                if (!Wanted[i])
+                {
+                    gradients.Add(null!);
+                    continue;
+                }
+                var gradient = empty_like(tensors[i]);
+                gradients.Add(gradient);
+                arrays.AddGradient(names[i], Memory(gradient));
+            }
+            kernel.Backward(call, arrays);
+            GC.KeepAlive(tensors);
+            GC.KeepAlive(contiguous);
+        }
+    }
+}
