@@ -62,7 +62,7 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
         var outputs = invocation.TakeOutputs();
         context.save_data(InvocationKey, invocation);
         context.save_for_backward([.. arguments.Skip(1).Cast<Tensor>(), .. outputs, .. invocation.TakeSaved()]);
-        context.set_materialize_grads(true);   // a wrapper for a missing gradient would count as a live tensor for ever
+        context.set_materialize_grads(false);   // materialised from tensors that live in this scope, which backward may well outlive
         context.mark_non_differentiable([.. outputs.Where((_, i) => !invocation.OutputSpecs[i].Differentiable)]);
         return outputs;
     }
@@ -71,6 +71,7 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
     {
         var invocation = (Invocation)context.get_data(InvocationKey);
         var gradients = new List<Tensor> { null! };
+        Gradients.CountMissing(outputGradients.Count(g => g.IsInvalid));
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         var tensors = context.get_saved_variables();
