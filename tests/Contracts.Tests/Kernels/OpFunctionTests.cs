@@ -89,8 +89,8 @@ public sealed class OpFunctionTests
         Run(20);
         var (tensors, nodes) = (Gradients.LiveTensors, AliveNodes);
         Run(1000);
-        Assert.That(Gradients.LiveTensors, Is.EqualTo(tensors));
-        Assert.That(AliveNodes, Is.EqualTo(nodes));
+        Assert.That(Gradients.LiveTensors, Is.LessThanOrEqualTo(tensors));   // finalisers of earlier tests may free some
+        Assert.That(AliveNodes, Is.LessThanOrEqualTo(nodes));
     }
 
     private static int AliveNodes => ((ICollection)typeof(torch).Assembly.GetType("TorchSharp.torch+autograd+Node")!
