@@ -18,6 +18,12 @@ public abstract class Model(string name) : nn.Module(name)
     /// <summary>Which kind it is.</summary>
     public abstract ModelKind Kind { get; }
 
+    /// <summary>
+    /// Where a model draws random numbers in training (augmentation, dropout), so that every backend draws the same and a resumed run goes on
+    /// with the next. The trainer seeds it and keeps its counter in checkpoints.
+    /// </summary>
+    public CounterRandom Randomness { get; set; } = new(0);
+
     /// <summary>Outputs and loss on a batch, in the module's present mode (training or evaluation).</summary>
     /// <exception cref="ArgumentException">The batch is not of this kind.</exception>
     public abstract ModelOutput Run(Batch batch);

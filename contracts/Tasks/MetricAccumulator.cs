@@ -1,4 +1,5 @@
 using Zoo.Architectures;
+using Zoo.Reports;
 
 namespace Zoo.Tasks;
 
@@ -10,4 +11,7 @@ public abstract class MetricAccumulator
 
     /// <summary>The metrics so far, the one that matters most first.</summary>
     public abstract IReadOnlyList<Metric> Result();
+
+    /// <summary>What a report shows beside the numbers, such as a confusion matrix.</summary>
+    public virtual IReadOnlyList<ReportItem> Details() => [];
 }
