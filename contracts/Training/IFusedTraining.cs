@@ -14,7 +14,7 @@ public interface IFusedTraining
     string? RejectFused(TrainingSettings settings);
 
     /// <summary>
-    /// Consecutive steps of <paramref name="batchSize"/> examples each. Equal to the tensor path to float tolerance, the model's random draws
+    /// Consecutive steps. Equal to the tensor path to float tolerance, the model's random draws
     /// (<see cref="Architectures.Model.Randomness"/>) included; parameters and optimiser state are updated in place.
     /// </summary>
     /// <param name="steps">What to run.</param>
