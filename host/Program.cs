@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using Zoo.Host.Cli;
-using Zoo.Kernels;
+using Zoo.Host.Plugins;
 
 namespace Zoo.Host;
 
@@ -11,6 +11,7 @@ internal static class Program
     /// <summary>The verbs, in the order of the help.</summary>
     private static readonly ZooCommand[] Verbs =
     [
+        new ListCommand(), new PluginsCommand(),
     ];
 
     public static int Main(string[] args)
@@ -23,8 +24,9 @@ internal static class Program
             return parsed.Invoke();   // --help, --version, completion
 
         var output = new Output { Json = parsed.GetValue(GlobalOptions.Json), Quiet = parsed.GetValue(GlobalOptions.Quiet) };
-        var session = new Session(output, () => LoadCatalog(parsed, output));
-        return Guard(output, () => verb.Run(parsed, session));
+        var plugins = new Lazy<PluginCatalog>(() => LoadPlugins(parsed));
+        var session = new Session(output, () => LoadCatalog(plugins.Value), () => plugins.Value);
+        return Guard(output, plugins, () => verb.Run(parsed, session));
     }
 
     private static RootCommand BuildRoot()
@@ -41,9 +43,13 @@ internal static class Program
         return root;
     }
 
-    private static Catalog LoadCatalog(ParseResult parsed, Output output) => new([], [], OpCatalog.Empty, []);
+    private static PluginCatalog LoadPlugins(ParseResult parsed) => PluginCatalog.Load(new PluginSearch(
+        PluginFolders.Find(parsed.GetValue(GlobalOptions.Plugins) ?? [], Environment.GetEnvironmentVariable(PluginFolders.Variable))));
 
-    private static int Guard(Output output, Func<int> verb)
+    private static Catalog LoadCatalog(PluginCatalog plugins) =>
+        new(plugins.Architectures, plugins.Tasks, plugins.Ops, [.. plugins.Disabled.Select(p => p.Name)]);
+
+    private static int Guard(Output output, Lazy<PluginCatalog> plugins, Func<int> verb)
     {
         try
         {
@@ -53,6 +59,12 @@ internal static class Program
         {
             output.Error(e.Message);
             return ExitCode.BadInput;
+        }
+        catch (Exception e) when (plugins.IsValueCreated && plugins.Value.Explain(e) is not null)
+        {
+            var sentence = plugins.Value.Explain(e)!;
+            output.Error(sentence.Message);
+            return sentence is EnvironmentException ? ExitCode.BadEnvironment : ExitCode.BadInput;
         }
         catch (Exception e) when (e is EnvironmentException or DllNotFoundException)
         {

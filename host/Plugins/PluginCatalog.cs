@@ -20,6 +20,9 @@ internal sealed class PluginCatalog : IDisposable
             LoadFolder(folder);
     }
 
+    /// <summary>Where plugins were looked for.</summary>
+    public IReadOnlyList<PluginFolder> Folders => _search.Folders;
+
     /// <summary>Everything found, in the order it was found in.</summary>
     public IReadOnlyList<PluginRecord> Records => _records;
 
