@@ -1,0 +1,71 @@
+using System.Numerics;
+
+namespace Zoo.Kernels.Cpu;
+
+/// <summary>
+/// A vector of float32 as wide as the machine has it. Kernels are written once over it; the runtime compiles each for 512, 256 and 128 bits,
+/// and <see cref="Simd"/> chooses one.
+/// </summary>
+/// <typeparam name="V">The implementing type.</typeparam>
+public unsafe interface ILanes<V> :
+    IAdditionOperators<V, V, V>, ISubtractionOperators<V, V, V>, IMultiplyOperators<V, V, V>, IDivisionOperators<V, V, V>,
+    IUnaryNegationOperators<V, V>
+    where V : struct, ILanes<V>
+{
+    /// <summary>How many numbers it holds.</summary>
+    static abstract int Count { get; }
+
+    /// <summary>All zero.</summary>
+    static abstract V Zero { get; }
+
+    /// <summary>The same number everywhere.</summary>
+    static abstract V Create(float value);
+
+    /// <summary>The numbers from <paramref name="source"/> on.</summary>
+    static abstract V Load(float* source);
+
+    /// <summary>The first <paramref name="count"/> numbers from <paramref name="source"/> on, and zeros; reads nothing beyond.</summary>
+    static abstract V LoadPartial(float* source, int count);
+
+    /// <summary>Writes all of them.</summary>
+    void Store(float* target);
+
+    /// <summary>Writes the first <paramref name="count"/>, and nothing beyond.</summary>
+    void StorePartial(float* target, int count);
+
+    /// <summary>a·b + c, rounded once where the machine can.</summary>
+    static abstract V MultiplyAdd(V a, V b, V c);
+
+    /// <summary>The larger of each pair; of a number and NaN, which one is left to the machine.</summary>
+    static abstract V Max(V a, V b);
+
+    /// <summary>The smaller of each pair, likewise.</summary>
+    static abstract V Min(V a, V b);
+
+    /// <summary>Without signs.</summary>
+    static abstract V Abs(V a);
+
+    /// <summary>Square roots, correctly rounded.</summary>
+    static abstract V Sqrt(V a);
+
+    /// <summary>Nearest whole numbers, halves to even.</summary>
+    static abstract V Round(V a);
+
+    /// <summary>a·2^n for whole n between -150 and 128; below the normal range the result is zero or denormal.</summary>
+    static abstract V Scale(V a, V n);
+
+    /// <summary>Where a &gt; b the first choice, elsewhere (and at NaN) the second.</summary>
+    static abstract V WhereGreater(V a, V b, V then, V otherwise);
+
+    /// <summary>Exponent of each number, as a whole number: floor(log2 |a|), for normal a.</summary>
+    static abstract V Exponent(V a);
+
+    /// <summary>Mantissa of each number, in [1, 2), for normal positive a.</summary>
+    static abstract V Mantissa(V a);
+
+    /// <summary>The sum of all, in a fixed order.</summary>
+    static abstract float Sum(V a);
+
+    /// <summary>The largest of all.</summary>
+    static abstract float MaxOf(V a);
+}
