@@ -51,7 +51,7 @@ public unsafe interface ILanes<V> :
     /// <summary>Nearest whole numbers, halves to even.</summary>
     static abstract V Round(V a);
 
-    /// <summary>a·2^n for whole n between -150 and 128; below the normal range the result is zero or denormal.</summary>
+    /// <summary>a·2^n for whole n; zero or denormal below the normal range, infinity above it.</summary>
     static abstract V Scale(V a, V n);
 
     /// <summary>Where a &gt; b the first choice, elsewhere (and at NaN) the second.</summary>

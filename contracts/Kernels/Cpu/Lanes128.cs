@@ -98,7 +98,7 @@ public readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128
     public static Lanes128 Scale(Lanes128 a, Lanes128 n)
     {
         // Two steps, each a power of two made from its bits, so that neither leaves the normal range.
-        var whole = Vector128.ConvertToInt32(n._value);
+        var whole = Vector128.ConvertToInt32(Vector128.MinNative(Vector128.MaxNative(n._value, Vector128.Create(-252f)), Vector128.Create(254f)));
         var half = whole >> 1;
         var first = ((half + Vector128.Create(127)) << 23).AsSingle();
         var second = ((whole - half + Vector128.Create(127)) << 23).AsSingle();

@@ -98,7 +98,7 @@ public readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256
     public static Lanes256 Scale(Lanes256 a, Lanes256 n)
     {
         // Two steps, each a power of two made from its bits, so that neither leaves the normal range.
-        var whole = Vector256.ConvertToInt32(n._value);
+        var whole = Vector256.ConvertToInt32(Vector256.MinNative(Vector256.MaxNative(n._value, Vector256.Create(-252f)), Vector256.Create(254f)));
         var half = whole >> 1;
         var first = ((half + Vector256.Create(127)) << 23).AsSingle();
         var second = ((whole - half + Vector256.Create(127)) << 23).AsSingle();

@@ -101,7 +101,7 @@ public readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes512
         if (Avx512F.IsSupported)
             return new(Avx512F.Scale(a._value, n._value));
         // Two steps, each a power of two made from its bits, so that neither leaves the normal range.
-        var whole = Vector512.ConvertToInt32(n._value);
+        var whole = Vector512.ConvertToInt32(Vector512.MinNative(Vector512.MaxNative(n._value, Vector512.Create(-252f)), Vector512.Create(254f)));
         var half = whole >> 1;
         var first = ((half + Vector512.Create(127)) << 23).AsSingle();
         var second = ((whole - half + Vector512.Create(127)) << 23).AsSingle();
