@@ -2,7 +2,9 @@ using Zoo.Files;
 
 namespace Zoo.Data;
 
-/// <summary>Files of handwritten digits that were found where the user pointed: MNIST or USPS, with lists of examples where there are any.</summary>
+/// <summary>
+/// Files of handwritten digits that were found where the user pointed: MNIST or USPS, with lists of examples where there are any.
+/// </summary>
 public sealed class DigitData
 {
     private const int MnistSide = 28;
@@ -39,9 +41,10 @@ public sealed class DigitData
     /// <summary>Finds the digits that <paramref name="path"/> names; reads none yet.</summary>
     /// <param name="path">
     /// A folder with MNIST's four files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte;
-    /// also spelt with a dot before "idx", also with .gz), a folder with zip.train and zip.test of USPS (also with .gz), one of these files,
-    /// or a folder over them: mnist/, MNIST/, MNIST/raw/, usps/ or USPS/. MNIST is preferred. The lists train-indices.txt and
-    /// test-indices.txt are looked for in MNIST's folder, in <paramref name="path"/>, and in a folder lenet1989/ in either of them or beside MNIST's.
+    /// also spelt with a dot before "idx", also with .gz), a folder with zip.train and zip.test of USPS (also with .gz), one of these
+    /// files, or a folder over them: mnist/, MNIST/, MNIST/raw/, usps/ or USPS/. MNIST is preferred. The lists train-indices.txt and
+    /// test-indices.txt are looked for in MNIST's folder, in <paramref name="path"/>, and in a folder lenet1989/ in either of them or
+    /// beside MNIST's.
     /// </param>
     /// <exception cref="BadFileException">There is nothing of the kind; the message says what was looked for and what is there.</exception>
     public static DigitData Find(string path)
@@ -53,7 +56,9 @@ public sealed class DigitData
         if (FindIn(path, DigitFormat.Mnist, named: null) is { } mnist)
             return Mnist(mnist, path, UspsFolders.Select(folder => Path.Combine(path, folder)).FirstOrDefault(IsUspsFolder));
         return FindIn(path, DigitFormat.Usps, named: null) is { } usps ? Usps(usps)
-            : throw new BadFileException($"'{path}' has no digits: looked for MNIST (train-images-idx3-ubyte, … with or without .gz, there or in mnist/ or MNIST/raw/) and USPS (zip.train, zip.test with or without .gz, there or in usps/); {Inventory(path)}.");
+            : throw new BadFileException($"'{path}' has no digits: looked for MNIST (train-images-idx3-ubyte, … with or without .gz, " +
+                $"there or in mnist/ or MNIST/raw/) and USPS (zip.train, zip.test with or without .gz, there or in usps/); " +
+                $"{Inventory(path)}.");
     }
 
     /// <summary>Reads MNIST.</summary>
@@ -70,7 +75,8 @@ public sealed class DigitData
             if (images.Count == 0)
                 throw new BadFileException($"'{imagesPath}' has no images; get it again.");
             return images.Height == MnistSide && images.Width == MnistSide ? images
-                : throw new BadFileException($"'{imagesPath}' has images of {images.Height} × {images.Width}; MNIST's are {MnistSide} × {MnistSide}. Name a set of that size.");
+                : throw new BadFileException($"'{imagesPath}' has images of {images.Height} × {images.Width}; MNIST's are {MnistSide} × " +
+                    $"{MnistSide}. Name a set of that size.");
         }
     }
 
@@ -88,7 +94,9 @@ public sealed class DigitData
     /// <param name="testCount">Examples in the test set.</param>
     /// <exception cref="BadFileException">A list is damaged; the message names the line.</exception>
     public (int[] Training, int[] Test)? ReadLists(int trainingCount, int testCount) =>
-        TrainingList is null || TestList is null ? null : (IndexList.Read(TrainingList, trainingCount), IndexList.Read(TestList, testCount));
+        TrainingList is null || TestList is null
+            ? null
+            : (IndexList.Read(TrainingList, trainingCount), IndexList.Read(TestList, testCount));
 
     private void Require(DigitFormat format)
     {
@@ -101,21 +109,27 @@ public sealed class DigitData
         var name = Path.GetFileName(file);
         var format = IsPart(name, MnistParts, DigitFormat.Mnist) ? DigitFormat.Mnist
             : IsPart(name, UspsParts, DigitFormat.Usps) ? DigitFormat.Usps
-            : throw new BadFileException($"'{file}' is not named like a file of digits: MNIST's are train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, those of USPS zip.train and zip.test, each with or without .gz.");
+            : throw new BadFileException($"'{file}' is not named like a file of digits: MNIST's are train-images-idx3-ubyte, " +
+                $"train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, those of USPS zip.train and zip.test, " +
+                $"each with or without .gz.");
         var folder = Path.GetDirectoryName(file) is { Length: > 0 } parent ? parent : ".";
         var found = FindIn(folder, format, name)!.Value;   // the named file is there, so that it is not null
         return format == DigitFormat.Mnist ? Mnist(found, folder, usps: null) : Usps(found);
     }
 
-    private static bool IsPart(string name, string[] parts, DigitFormat format) => parts.Any(part => Spellings(part, format).Contains(name));
+    private static bool IsPart(string name, string[] parts, DigitFormat format) =>
+        parts.Any(part => Spellings(part, format).Contains(name));
 
-    private static bool IsUspsFolder(string folder) => UspsParts.All(part => FindFile(folder, part, DigitFormat.Usps, named: null) is not null);
+    private static bool IsUspsFolder(string folder) =>
+        UspsParts.All(part => FindFile(folder, part, DigitFormat.Usps, named: null) is not null);
 
     private static DigitData Mnist((string folder, string[] files) found, string path, string? usps)
     {
         var description = $"MNIST from {found.folder}" + (usps is null ? "" : $" (USPS in {usps} is not used)");
         var beside = Path.GetDirectoryName(Path.GetFullPath(found.folder));
-        string[] places = [found.folder, path, Path.Combine(found.folder, "lenet1989"), Path.Combine(path, "lenet1989"), .. beside is null ? [] : new[] { Path.Combine(beside, "lenet1989") }];
+        List<string> places = [found.folder, path, Path.Combine(found.folder, "lenet1989"), Path.Combine(path, "lenet1989")];
+        if (beside is not null)
+            places.Add(Path.Combine(beside, "lenet1989"));
         return new DigitData(DigitFormat.Mnist, found.folder, found.files, description, places.FirstOrDefault(HasLists));
     }
 
@@ -127,14 +141,17 @@ public sealed class DigitData
         string[] names = ["train-indices.txt", "test-indices.txt"];
         var missing = names.Where(name => !File.Exists(Path.Combine(folder, name))).ToList();
         return missing.Count == 1
-            ? throw new BadFileException($"'{folder}' has {names.Single(name => name != missing[0])} and lacks {missing[0]}; add it, or remove the other one to use all examples.")
+            ? throw new BadFileException($"'{folder}' has {names.Single(name => name != missing[0])} and lacks {missing[0]}; add it, or " +
+                $"remove the other one to use all examples.")
             : missing.Count == 0;
     }
 
     /// <summary>The files of a format in a folder or below it; null when none of them is there.</summary>
     /// <param name="path">Where to look.</param>
     /// <param name="format">What to look for.</param>
-    /// <param name="named">A file of that folder that the user named: it is taken where there are several spellings, and nothing below the folder is.</param>
+    /// <param name="named">
+    /// A file of that folder that the user named: it is taken where there are several spellings, and nothing below the folder is.
+    /// </param>
     /// <exception cref="BadFileException">Some of the files are there, and others are not.</exception>
     private static (string folder, string[] files)? FindIn(string path, DigitFormat format, string? named)
     {
@@ -147,7 +164,8 @@ public sealed class DigitData
                 continue;
             var missing = parts.Zip(files).Where(f => f.Second is null).Select(f => Spellings(f.First, format)[0]).ToList();
             if (missing.Count > 0)
-                throw new BadFileException($"'{folder}' has {Path.GetFileName(files.First(file => file is not null))} and lacks {string.Join(", ", missing)} (or .gz); add what is missing.");
+                throw new BadFileException($"'{folder}' has {Path.GetFileName(files.First(file => file is not null))} and lacks " +
+                    $"{string.Join(", ", missing)} (or .gz); add what is missing.");
             return (folder, [.. files.OfType<string>()]);
         }
         return null;

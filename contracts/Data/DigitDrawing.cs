@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace Zoo.Data;
 
-/// <summary>One digit on its way from a style to pixels. Units: the digit's height until <see cref="FitIntoBox"/>, pixels from there on.</summary>
+/// <summary>
+/// One digit on its way from a style to pixels. Units: the digit's height until <see cref="FitIntoBox"/>, pixels from there on.
+/// </summary>
 internal struct DigitDrawing
 {
     private const int Side = DigitGenerator.Side;
@@ -190,7 +192,9 @@ internal struct DigitDrawing
         }
     }
 
-    /// <summary>Gives each point its line width: pressure that changes along a stroke, and a nib that is broader in one direction.</summary>
+    /// <summary>
+    /// Gives each point its line width: pressure that changes along a stroke, and a nib that is broader in one direction.
+    /// </summary>
     private void Press(DigitStyle style, ref DigitRandom random, float pen, float pressure)
     {
         var nibX = random.Uniform(-1, 1);

@@ -1,13 +1,13 @@
 namespace Zoo.Data;
 
 /// <summary>
-/// Draws handwritten digits, so that everything runs without a download: grey images of 28 × 28 with MNIST's conventions (bright ink, fitted
-/// into 20 × 20, centred by mass). A digit is written in one of several styles with a pen of its own width and pressure; its strokes are
-/// jittered, bent elastically, slanted, turned and squeezed.
+/// Draws handwritten digits, so that everything runs without a download: grey images of 28 × 28 with MNIST's conventions (bright ink,
+/// fitted into 20 × 20, centred by mass). A digit is written in one of several styles with a pen of its own width and pressure; its
+/// strokes are jittered, bent elastically, slanted, turned and squeezed.
 /// </summary>
 /// <remarks>
-/// Digit i is a function of <see cref="Version"/>, seed, variation and i alone, bit for bit: it depends neither on the order of drawing nor on
-/// threads or machine (the arithmetic keeps to operations that IEEE 754 rounds exactly).
+/// Digit i is a function of <see cref="Version"/>, seed, variation and i alone, bit for bit: it depends neither on the order of drawing
+/// nor on threads or machine (the arithmetic keeps to operations that IEEE 754 rounds exactly).
 /// </remarks>
 /// <param name="seed">Numbers the set.</param>
 /// <param name="variation">How different the digits are; null for <see cref="DigitVariation.Default"/>.</param>

@@ -19,7 +19,9 @@ internal struct DigitRandom(ulong version, ulong seed, ulong index)
     /// <summary>In [from, to).</summary>
     public float Uniform(float from, float to) => from + (to - from) * Uniform();
 
-    /// <summary>Mean 0, variance 1, bell-shaped: the sum of four uniform numbers, so that no logarithm or cosine is needed; never beyond 3.5.</summary>
+    /// <summary>
+    /// Mean 0, variance 1, bell-shaped: the sum of four uniform numbers, so that no logarithm or cosine is needed; never beyond 3.5.
+    /// </summary>
     public float Normal() => (Uniform() + Uniform() + Uniform() + Uniform() - 2f) * 1.7320508f;
 
     private ulong Next()

@@ -2,9 +2,9 @@ namespace Zoo.Data;
 
 /// <summary>How much the generated digits differ from each other. Spreads are standard deviations.</summary>
 /// <remarks>
-/// The defaults were set by measurement, 7,291 training and 2,007 test digits of each: nearest neighbour misses 5.5 % (MNIST 5.6), a network
-/// like that of 1989 after 23 passes 4.5 % (MNIST 4.9), mean ink is 0.130 (MNIST 0.131). Changing a default changes every digit, so it needs
-/// a new <see cref="DigitGenerator.Version"/>.
+/// The defaults were set by measurement, 7,291 training and 2,007 test digits of each: nearest neighbour misses 5.5 % (MNIST 5.6), a
+/// network like that of 1989 after 23 passes 4.5 % (MNIST 4.9), mean ink is 0.130 (MNIST 0.131). Changing a default changes every digit,
+/// so it needs a new <see cref="DigitGenerator.Version"/>.
 /// </remarks>
 public sealed record DigitVariation
 {
@@ -23,7 +23,9 @@ public sealed record DigitVariation
     /// <summary>Spread of the smooth displacement field, as a share of the digit's height.</summary>
     public float Elastic { get; init; } = 0.04f;
 
-    /// <summary>Spread of how far strokes begin and end before or behind where they should, as a share of their first or last piece.</summary>
+    /// <summary>
+    /// Spread of how far strokes begin and end before or behind where they should, as a share of their first or last piece.
+    /// </summary>
     public float Overshoot { get; init; } = 0.18f;
 
     /// <summary>Spread of the rotation, in radians (nearly: the tangent of the half angle is what is drawn).</summary>

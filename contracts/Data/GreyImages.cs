@@ -15,7 +15,8 @@ public sealed class GreyImages
         ArgumentOutOfRangeException.ThrowIfLessThan(height, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
         if (pixels.Length != (long)labels.Length * height * width)
-            throw new ArgumentException($"{labels.Length} images of {height} × {width} need {(long)labels.Length * height * width} pixels, not {pixels.Length}.", nameof(pixels));
+            throw new ArgumentException($"{labels.Length} images of {height} × {width} need {(long)labels.Length * height * width} " +
+                $"pixels, not {pixels.Length}.", nameof(pixels));
         (Height, Width, Pixels, Labels, Source) = (height, width, pixels, labels, source);
     }
 

@@ -22,14 +22,17 @@ public static class IndexList
             if (text.Length == 0)
                 continue;
             if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var index))
-                throw new BadFileException($"'{path}', line {number}: '{Shorten(text)}' is not a number; write one number of an example a line, counted from 0.");
+                throw new BadFileException($"'{path}', line {number}: '{Shorten(text)}' is not a number; write one number of an example " +
+                    $"a line, counted from 0.");
             if (index >= count)
-                throw new BadFileException($"'{path}', line {number}: there is no example {index}; the set has {count:N0}, counted from 0.");
+                throw new BadFileException($"'{path}', line {number}: there is no example {index}; the set has {count:N0}, counted from " +
+                    $"0.");
             if (!lineOf.TryAdd(index, number))
                 throw new BadFileException($"'{path}', line {number}: example {index} is already on line {lineOf[index]}; name each once.");
             indices.Add(index);
         }
-        return indices.Count > 0 ? [.. indices] : throw new BadFileException($"'{path}' is empty; write one number of an example a line, counted from 0.");
+        return indices.Count > 0 ? [.. indices] : throw new BadFileException($"'{path}' is empty; write one number of an example a " +
+            $"line, counted from 0.");
     }
 
     /// <param name="path">The file.</param>
@@ -37,8 +40,9 @@ public static class IndexList
     private static string[] Lines(string path, long longest)
     {
         using var file = new DataFile(path);
-        if (file.IsPacked || file.StoredBytes > longest)
-            throw new BadFileException($"'{path}' is no list of examples: {(file.IsPacked ? "it is gzip" : $"it has {file.StoredBytes:N0} bytes")}; write one number a line, as plain text.");
+        var problem = file.IsPacked ? "it is gzip" : file.StoredBytes > longest ? $"it has {file.StoredBytes:N0} bytes" : null;
+        if (problem is not null)
+            throw new BadFileException($"'{path}' is no list of examples: {problem}; write one number a line, as plain text.");
         var bytes = new byte[(int)file.StoredBytes];
         var read = file.Read(bytes);
         var text = System.Text.Encoding.UTF8.GetString(bytes, 0, read).TrimStart('\ufeff');

@@ -14,7 +14,8 @@ public sealed class UspsDigits
     public UspsDigits(float[] pixels, byte[] labels, string source)
     {
         if (pixels.Length != (long)labels.Length * Side * Side)
-            throw new ArgumentException($"{labels.Length} digits need {(long)labels.Length * Side * Side} values, not {pixels.Length}.", nameof(pixels));
+            throw new ArgumentException($"{labels.Length} digits need {(long)labels.Length * Side * Side} values, not " +
+                $"{pixels.Length}.", nameof(pixels));
         (Pixels, Labels, Source) = (pixels, labels, source);
     }
 

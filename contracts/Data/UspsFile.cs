@@ -41,7 +41,8 @@ public static class UspsFile
                     length = filled - start;
                 line++;
                 if (length > LongestLineBytes)
-                    throw new BadFileException($"'{path}', line {line}, is longer than {LongestLineBytes:N0} bytes; a line of USPS's format is a label and {ValueCount} values.");
+                    throw new BadFileException($"'{path}', line {line}, is longer than {LongestLineBytes:N0} bytes; a line of USPS's " +
+                        $"format is a label and {ValueCount} values.");
                 ReadLine(path, line, buffer.AsSpan(start, length), pixels, labels);
                 start += length + 1;
             }
@@ -74,12 +75,14 @@ public static class UspsFile
             var word = length < 0 ? line[column..] : line.Slice(column, length);
             var isNumber = float.TryParse(word, NumberStyles.Float, CultureInfo.InvariantCulture, out var value);
             string? problem = !isNumber ? $"'{Quote(word)}' is not a number"
-                : count == 0 && (value is not (>= 0 and <= 9) || value != MathF.Floor(value)) ? $"{Quote(word)} is not a label; a digit's is 0 to 9"
+                : count == 0 && (value is not (>= 0 and <= 9) || value != MathF.Floor(value)) ? $"{Quote(word)} is not a label; a " +
+                    $"digit's is 0 to 9"
                 : count > ValueCount ? $"there are more than {ValueCount} values after the label"
                 : count > 0 && value is not (>= -1 and <= 1) ? $"{Quote(word)} is not within -1 and 1"
                 : null;
             if (problem is not null)
-                throw new BadFileException($"'{path}', line {lineNumber}, column {column + 1}: {problem}. A line of USPS's format is a label and {ValueCount} values.");
+                throw new BadFileException($"'{path}', line {lineNumber}, column {column + 1}: {problem}. A line of USPS's format is a " +
+                    $"label and {ValueCount} values.");
             if (count == 0)
                 labels.Add((byte)value);
             else
@@ -88,7 +91,8 @@ public static class UspsFile
             column += word.Length;
         }
         if (count != ValueCount + 1)
-            throw new BadFileException($"'{path}', line {lineNumber}, ends at column {column + 1} after {count - 1} of {ValueCount} values; the file is truncated or of another format.");
+            throw new BadFileException($"'{path}', line {lineNumber}, ends at column {column + 1} after {count - 1} of {ValueCount} " +
+                $"values; the file is truncated or of another format.");
     }
 
     /// <summary>A piece of the file as it may stand in a message: short and printable.</summary>
