@@ -1,10 +1,14 @@
+using System.Runtime.ExceptionServices;
+
 namespace Zoo.Files;
 
 /// <summary>Writes files that appear whole or not at all: aside first, flushed to the disk, then renamed.</summary>
 public static class AtomicFile
 {
     /// <summary>Writes <paramref name="content"/> to <paramref name="path"/>.</summary>
-    /// <exception cref="IOException">The disk is full or the folder is not writable; an older file is still as it was.</exception>
+    /// <exception cref="IOException">
+    /// The disk is full or the folder is missing or not writable; the message names <paramref name="path"/>. An older file is still as it was.
+    /// </exception>
     public static void Write(string path, ReadOnlySpan<byte> content)
     {
         var aside = Aside(path);
@@ -17,10 +21,9 @@ public static class AtomicFile
             }
             File.Move(aside, path, overwrite: true);
         }
-        catch
+        catch (Exception e)
         {
-            File.Delete(aside);
-            throw;
+            throw GiveUp(aside, path, e);
         }
     }
 
@@ -29,7 +32,7 @@ public static class AtomicFile
     public static void Write(string path, string text) => Write(path, System.Text.Encoding.UTF8.GetBytes(text).AsSpan());
 
     /// <summary>Lets <paramref name="write"/> fill a stream that becomes <paramref name="path"/> when it returns.</summary>
-    /// <exception cref="IOException">As <see cref="Write(string, ReadOnlySpan{byte})"/>.</exception>
+    /// <exception cref="IOException">As <see cref="Write(string, ReadOnlySpan{byte})"/>; other exceptions of <paramref name="write"/> pass as they are.</exception>
     public static void Write(string path, Action<Stream> write)
     {
         var aside = Aside(path);
@@ -42,12 +45,31 @@ public static class AtomicFile
             }
             File.Move(aside, path, overwrite: true);
         }
-        catch
+        catch (Exception e)
         {
-            File.Delete(aside);
-            throw;
+            throw GiveUp(aside, path, e);
         }
     }
 
-    private static string Aside(string path) => $"{path}.{Environment.ProcessId}.{Guid.NewGuid():N}.partial";
+    private static string Aside(string path) => $"{path}.{Guid.NewGuid():N}.partial";
+
+    /// <summary>Removes what was written aside, and gives the exception to throw.</summary>
+    private static Exception GiveUp(string aside, string path, Exception e)
+    {
+        try
+        {
+            File.Delete(aside);
+        }
+        catch (Exception stays) when (stays is IOException or UnauthorizedAccessException)
+        {
+            // The first failure is the one to report; where the folder itself is missing or gone, there is nothing to remove.
+        }
+        if (e is not (IOException or UnauthorizedAccessException))
+            ExceptionDispatchInfo.Throw(e);
+        var why = Directory.Exists(path) ? "it is a folder."
+            : e is DirectoryNotFoundException ? $"the folder '{Path.GetDirectoryName(Path.GetFullPath(path))}' does not exist."
+            : e is UnauthorizedAccessException ? $"the folder '{Path.GetDirectoryName(Path.GetFullPath(path))}' is not writable."
+            : e.Message.Replace(aside, path);
+        return new IOException($"Could not write '{path}': {why}", e);
+    }
 }
