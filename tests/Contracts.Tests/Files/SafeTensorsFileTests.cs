@@ -1,7 +1,6 @@
 using System.Reflection;
 using System.Runtime.Loader;
 using System.Text;
-using TorchSharp;
 using Zoo.Files;
 using static TorchSharp.torch;
 

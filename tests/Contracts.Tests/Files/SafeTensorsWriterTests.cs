@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Text;
-using TorchSharp;
 using Zoo.Files;
 using static TorchSharp.torch;
 
