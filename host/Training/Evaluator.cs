@@ -1,0 +1,57 @@
+using TorchSharp;
+using Zoo.Architectures;
+using Zoo.Tasks;
+using static TorchSharp.torch;
+
+namespace Zoo.Host.Training;
+
+/// <summary>
+/// Scores a model on a task's held-out sets, in evaluation mode and without gradients. The numbers are reported; they never choose
+/// a checkpoint.
+/// </summary>
+/// <param name="model">On <paramref name="device"/>; its mode is as before afterwards.</param>
+/// <param name="data">Where the held-out sets come from.</param>
+/// <param name="device">Where the batches go.</param>
+internal sealed class Evaluator(Model model, TaskData data, Device device)
+{
+    private const int MaximumBatch = 256;
+    private const int MaximumTokens = 1 << 16;
+
+    /// <summary>Metrics of the sets, in their order, the most important of each set first.</summary>
+    /// <param name="sets">Some of the task's held-out sets.</param>
+    /// <param name="cancellation">Asked between batches.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public IReadOnlyList<Metric> Run(IEnumerable<HeldOutSet> sets, CancellationToken cancellation = default)
+    {
+        var wasTraining = model.training;
+        model.eval();
+        try
+        {
+            return [.. sets.SelectMany(set => Score(set, cancellation))];
+        }
+        finally
+        {
+            model.train(wasTraining);
+        }
+    }
+
+    private IReadOnlyList<Metric> Score(HeldOutSet set, CancellationToken cancellation)
+    {
+        using var noGradients = no_grad();
+        var metrics = data.NewMetrics(set);
+        var length = set.Length ?? data.Shape.Length ?? 1;
+        var indices = new long[Math.Clamp(MaximumTokens / length, 1, MaximumBatch)];
+        for (long start = 0; start < set.Count; start += indices.Length)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var count = (int)Math.Min(indices.Length, set.Count - start);
+            for (var i = 0; i < count; i++)
+                indices[i] = start + i;
+            using var scope = NewDisposeScope();
+            using var read = data.HeldOutBatch(set, indices.AsSpan(0, count));
+            using var batch = device.type == DeviceType.CPU ? null : read.To(device);
+            metrics.Add(batch ?? read, model.Run(batch ?? read));
+        }
+        return set.Count > 0 ? metrics.Result() : [];
+    }
+}

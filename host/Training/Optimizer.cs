@@ -1,0 +1,121 @@
+using Zoo.Architectures;
+using Zoo.Training;
+using static TorchSharp.torch;
+
+namespace Zoo.Host.Training;
+
+/// <summary>Updates parameters from their gradients. Its state is tensors by name, so that a resumed run goes on bit for bit.</summary>
+/// <param name="parameters">What it updates.</param>
+internal abstract class Optimizer(IReadOnlyList<OptimizedParameter> parameters) : IDisposable
+{
+    /// <summary>What it updates.</summary>
+    protected IReadOnlyList<OptimizedParameter> Parameters { get; } = parameters;
+
+    /// <summary>How many updates it has made.</summary>
+    public long UpdateCount { get; protected set; }
+
+    /// <summary>The optimiser that the settings name, over the model's trainable parameters.</summary>
+    /// <exception cref="UserException">The model's groups name a parameter that it has not, or one twice.</exception>
+    public static Optimizer Create(Model model, TrainingSettings settings)
+    {
+        var parameters = Group(model, settings.WeightDecay!.Value);
+        return settings.Optimizer!.Value switch
+        {
+            OptimizerKind.Sgd => new SgdOptimizer(parameters, settings.Momentum!.Value),
+            OptimizerKind.AdamW => new AdamWOptimizer(parameters, settings.Beta1!.Value, settings.Beta2!.Value, settings.Epsilon!.Value),
+            var other => throw new ArgumentOutOfRangeException(nameof(settings), other, "no such optimiser"),
+        };
+    }
+
+    /// <summary>Makes one update. Parameters without a gradient stay as they are.</summary>
+    /// <param name="learningRate">The run's rate at this step.</param>
+    public void Step(double learningRate)
+    {
+        using var noGradients = no_grad();
+        UpdateCount++;
+        for (var i = 0; i < Parameters.Count; i++)
+        {
+            using var gradient = Parameters[i].Parameter.grad;
+            if (gradient is not null)
+                Update(i, gradient, learningRate * Parameters[i].LearningRateFactor);
+        }
+    }
+
+    /// <summary>Forgets the gradients, so that the next backward pass sets instead of adds.</summary>
+    public void ClearGradients()
+    {
+        foreach (var parameter in Parameters)
+            parameter.Parameter.grad = null;
+    }
+
+    /// <summary>The state by name: "exp_avg.fc1.weight". The tensors stay the optimiser's.</summary>
+    public abstract NamedTensors State();
+
+    /// <summary>Takes over a saved state: the values are copied.</summary>
+    /// <exception cref="UserException">It is not of this optimiser and model; the message names the first difference.</exception>
+    public void Restore(NamedTensors saved, long updateCount)
+    {
+        var state = PrepareRestore(saved);
+        foreach (var (name, tensor) in state)
+        {
+            var found = saved.Find(name)
+                ?? throw new UserException($"The saved optimiser state has no '{name}': it belongs to another optimiser or model.");
+            if (!found.shape.AsSpan().SequenceEqual(tensor.shape) || found.dtype != tensor.dtype)
+            {
+                throw new UserException($"The saved optimiser state has '{name}' as {found.dtype} {Shape.Describe(found.shape)}; " +
+                    $"this run needs {tensor.dtype} {Shape.Describe(tensor.shape)}.");
+            }
+        }
+        if (saved.Keys.FirstOrDefault(name => !state.ContainsKey(name)) is { } extra)
+            throw new UserException($"The saved optimiser state has '{extra}', which this optimiser does not: it belongs to another optimiser or model.");
+        using var noGradients = no_grad();
+        foreach (var (name, tensor) in state)
+            tensor.copy_(saved[name]);
+        UpdateCount = updateCount;
+    }
+
+    /// <summary>Frees the state; the parameters are the model's.</summary>
+    public abstract void Dispose();
+
+    /// <summary>Updates one parameter, gradients switched off.</summary>
+    /// <param name="index">Which one.</param>
+    /// <param name="gradient">Its gradient; may be changed.</param>
+    /// <param name="learningRate">Its rate at this step.</param>
+    protected abstract void Update(int index, Tensor gradient, double learningRate);
+
+    /// <summary>The state that <paramref name="saved"/> is copied into: buffers that are made late are made now if they were saved.</summary>
+    protected virtual NamedTensors PrepareRestore(NamedTensors saved) => State();
+
+    /// <summary>A tensor that outlives every scope, zero, like <paramref name="parameter"/>.</summary>
+    protected static Tensor NewBuffer(Tensor parameter)
+    {
+        using var noGradients = no_grad();
+        return zeros_like(parameter, requires_grad: false).DetachFromDisposeScope();
+    }
+
+    private static List<OptimizedParameter> Group(Model model, double weightDecay)
+    {
+        var groups = new Dictionary<string, ParameterGroup>(StringComparer.Ordinal);
+        foreach (var group in model.ParameterGroups())
+        {
+            foreach (var name in group.Names)
+            {
+                if (!groups.TryAdd(name, group))
+                    throw new UserException($"The parameter groups of {model.GetName()} name '{name}' twice. This is a fault of its plugin.");
+            }
+        }
+        var parameters = new List<OptimizedParameter>();
+        foreach (var (name, parameter) in model.TrainableParameters())
+        {
+            groups.Remove(name, out var group);
+            parameters.Add(new(name, parameter, group?.LearningRateFactor ?? 1, group?.WeightDecay ?? weightDecay));
+        }
+        var known = model.named_parameters().Select(p => p.name).ToHashSet(StringComparer.Ordinal);
+        if (groups.Keys.FirstOrDefault(name => !known.Contains(name)) is { } unknown)
+        {
+            throw new UserException($"The parameter groups of {model.GetName()} name '{unknown}', which is no parameter of it." +
+                $"{Names.DidYouMean(unknown, known)} This is a fault of its plugin.");
+        }
+        return parameters;
+    }
+}

@@ -1,0 +1,22 @@
+using TorchSharp.Modules;
+using Zoo.Architectures;
+using Zoo.Tasks;
+using static TorchSharp.torch;
+
+namespace Zoo.Tests.Training;
+
+/// <summary>One matrix, zero at first: nothing random, nothing that looks across a batch.</summary>
+internal sealed class SoftmaxRegression : ImageClassifier
+{
+    private readonly Parameter weight = nn.Parameter(zeros(3, 16));
+
+    public SoftmaxRegression() : base(nameof(SoftmaxRegression)) => RegisterComponents();
+
+    public Tensor Weight => weight;
+
+    public override ImageShape Input => new(1, 4, 4);
+
+    public override int ClassCount => 3;
+
+    public override Tensor Logits(Tensor images) => nn.functional.linear(images.flatten(1), weight);
+}

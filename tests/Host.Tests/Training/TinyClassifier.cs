@@ -1,0 +1,31 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using Zoo.Architectures;
+using Zoo.Tasks;
+using static TorchSharp.torch;
+
+namespace Zoo.Tests.Training;
+
+/// <summary>A small net with everything a resume must carry: dropout's random numbers, a buffer, parameter groups.</summary>
+internal sealed class TinyClassifier : ImageClassifier
+{
+    private readonly Linear fc1 = nn.Linear(16, 12);
+    private readonly BatchNorm1d bn = nn.BatchNorm1d(12);
+    private readonly Dropout dropout = nn.Dropout(0.25);
+    private readonly Linear fc2 = nn.Linear(12, 3);
+
+    public TinyClassifier() : base(nameof(TinyClassifier)) => RegisterComponents();
+
+    public override ImageShape Input => new(1, 4, 4);
+
+    public override int ClassCount => 3;
+
+    public override Tensor Logits(Tensor images)
+    {
+        using var scope = NewDisposeScope();
+        return fc2.forward(dropout.forward(bn.forward(fc1.forward(images.flatten(1))).relu())).MoveToOuterDisposeScope();
+    }
+
+    public override IReadOnlyList<ParameterGroup> ParameterGroups() =>
+        [new(["bn.weight", "bn.bias"]) { WeightDecay = 0, LearningRateFactor = 0.5 }];
+}
