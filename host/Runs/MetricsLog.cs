@@ -1,0 +1,104 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Zoo.Host.Runs;
+
+/// <summary>
+/// metrics.jsonl: one record a line, each written at once. What a full disk refuses is kept and written with the next record.
+/// </summary>
+internal sealed class MetricsLog : IDisposable
+{
+    private readonly FileStream _stream;
+    private readonly List<byte[]> _pending = [];
+    private long _length;
+
+    private MetricsLog(FileStream stream)
+    {
+        _stream = stream;
+        _length = stream.Length;
+    }
+
+    /// <summary>Opens the log of a run that goes on after a step: what came later, a half-written line and the closing records go.</summary>
+    /// <param name="path">The file; made where it is missing.</param>
+    /// <param name="step">The checkpoint's step.</param>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public static MetricsLog Open(string path, long step)
+    {
+        if (File.Exists(path))
+        {
+            var kept = new StringBuilder();
+            foreach (var record in Read(path).Where(r => IsKept(r, step)))
+                kept.Append(record.ToJsonString()).Append('\n');
+            Files.AtomicFile.Write(path, kept.ToString());
+        }
+        return new MetricsLog(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0));
+    }
+
+    /// <summary>The records of a log; lines that are no whole records are left out.</summary>
+    public static IEnumerable<JsonObject> Read(string path)
+    {
+        foreach (var line in File.ReadLines(path))
+        {
+            JsonObject? record = null;
+            try
+            {
+                record = JsonNode.Parse(line) as JsonObject;
+            }
+            catch (JsonException)
+            {
+                // the end of a run that was killed while it wrote
+            }
+            if (record is not null)
+                yield return record;
+        }
+    }
+
+    /// <summary>Records that the disk has refused so far.</summary>
+    public int PendingCount => _pending.Count;
+
+    /// <summary>Adds a record.</summary>
+    /// <returns>Whether it reached the file; if not, it is tried again with the next.</returns>
+    public bool Add(JsonObject record)
+    {
+        _pending.Add(Encoding.UTF8.GetBytes(record.ToJsonString() + "\n"));
+        return TryWrite();
+    }
+
+    /// <summary>Writes what is pending and flushes the file to the disk.</summary>
+    /// <exception cref="IOException">The disk is full.</exception>
+    public void Flush()
+    {
+        foreach (var line in _pending)
+            _stream.Write(line);
+        _pending.Clear();
+        _stream.Flush(flushToDisk: true);
+        _length = _stream.Length;
+    }
+
+    /// <summary>Closes the file.</summary>
+    public void Dispose() => _stream.Dispose();
+
+    private bool TryWrite()
+    {
+        try
+        {
+            while (_pending.Count > 0)
+            {
+                _stream.Write(_pending[0]);
+                _length += _pending[0].Length;
+                _pending.RemoveAt(0);
+            }
+            return true;
+        }
+        catch (IOException)
+        {
+            _stream.SetLength(_length);   // no half lines
+            return false;
+        }
+    }
+
+    private static bool IsKept(JsonObject record, long step) =>
+        record["step"] is JsonValue value && value.TryGetValue(out long at) && at <= step
+        && record["final"] is null && record["event"]?.ToString() is "step" or "eval";
+}

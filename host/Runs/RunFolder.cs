@@ -1,0 +1,154 @@
+using System.Globalization;
+using Zoo.Files;
+
+namespace Zoo.Host.Runs;
+
+/// <summary>The folder of one run: config.json, environment.json, metrics.jsonl, checkpoints/.</summary>
+internal sealed class RunFolder : IDisposable
+{
+    /// <summary>The config's file name; a folder that has it is a run.</summary>
+    public const string ConfigName = "config.json";
+
+    private const string EnvironmentName = "environment.json";
+    private const string MetricsName = "metrics.jsonl";
+    private const string CheckpointsName = "checkpoints";
+    private const string LockName = ".lock";
+    private readonly FileStream _lock;
+
+    private RunFolder(string path, FileStream folderLock)
+    {
+        Path = path;
+        _lock = folderLock;
+    }
+
+    /// <summary>Its path, as the user would type it.</summary>
+    public string Path { get; }
+
+    /// <summary>The config's path.</summary>
+    public string ConfigPath => System.IO.Path.Combine(Path, ConfigName);
+
+    /// <summary>Records of steps and evaluations.</summary>
+    public string MetricsPath => System.IO.Path.Combine(Path, MetricsName);
+
+    /// <summary>The checkpoints.</summary>
+    public string CheckpointsPath => CheckpointsOf(Path);
+
+    /// <summary>Where a run's checkpoints lie.</summary>
+    public static string CheckpointsOf(string runPath) => System.IO.Path.Combine(runPath, CheckpointsName);
+
+    /// <summary>Makes the folder of a new run, which appears with its config or not at all.</summary>
+    /// <param name="parent">--out.</param>
+    /// <param name="record">Its config.</param>
+    /// <param name="environment">Where it runs.</param>
+    /// <exception cref="UserException"><paramref name="parent"/> cannot be written.</exception>
+    public static RunFolder Create(string parent, RunRecord record, RunEnvironment environment)
+    {
+        try
+        {
+            Directory.CreateDirectory(parent);
+            var aside = System.IO.Path.Combine(parent, $".new-{Guid.NewGuid():N}");
+            Directory.CreateDirectory(System.IO.Path.Combine(aside, CheckpointsName));
+            try
+            {
+                RunJson.Write(System.IO.Path.Combine(aside, ConfigName), record);
+                RunJson.Write(System.IO.Path.Combine(aside, EnvironmentName), environment);
+                return Lock(MoveToFreeName(parent, aside, record));
+            }
+            catch
+            {
+                if (Directory.Exists(aside))
+                    Directory.Delete(aside, recursive: true);
+                throw;
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new UserException($"--out {parent}: a run folder cannot be made there: {e.Message} Nothing was trained.", e);
+        }
+    }
+
+    /// <summary>Opens a run for going on with it.</summary>
+    /// <exception cref="UserException">It is no run folder, or another process works in it.</exception>
+    public static RunFolder Open(string path)
+    {
+        RequireRun(path);
+        try
+        {
+            return Lock(path);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new UserException($"The run folder '{path}' cannot be written: {e.Message}", e);
+        }
+        catch (IOException e)
+        {
+            throw new UserException($"The run folder '{path}' is in use by another process, or cannot be written: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Requires that a path is a run folder.</summary>
+    /// <exception cref="UserException">It is not.</exception>
+    public static void RequireRun(string path)
+    {
+        if (!Directory.Exists(path))
+            throw new UserException($"There is no run folder '{path}'.");
+        if (!File.Exists(System.IO.Path.Combine(path, ConfigName)))
+            throw new UserException($"'{path}' is no run folder: it has no {ConfigName}.");
+    }
+
+    /// <summary>The run that began last among those below a folder that fit.</summary>
+    /// <param name="parent">--out.</param>
+    /// <param name="fits">Which runs are meant.</param>
+    /// <returns>Its path and config, or null when none fits.</returns>
+    public static (string Path, RunRecord Record)? Newest(string parent, Func<RunRecord, bool> fits)
+    {
+        (string Path, RunRecord Record)? newest = null;
+        if (!Directory.Exists(parent))
+            return null;
+        foreach (var path in Directory.EnumerateDirectories(parent).Order(StringComparer.Ordinal))
+        {
+            var config = System.IO.Path.Combine(path, ConfigName);
+            if (!File.Exists(config) || System.IO.Path.GetFileName(path).StartsWith('.'))
+                continue;
+            RunRecord record;
+            try
+            {
+                record = RunRecord.Read(config);
+            }
+            catch (BadFileException)
+            {
+                continue;   // some other folder with a config.json; naming it with --resume says what is wrong
+            }
+            if (fits(record) && (newest is null || record.Started >= newest.Value.Record.Started))
+                newest = (path, record);
+        }
+        return newest;
+    }
+
+    /// <summary>Lets other processes work in the folder.</summary>
+    public void Dispose() => _lock.Dispose();
+
+    private static RunFolder Lock(string path) => new(path,
+        new FileStream(System.IO.Path.Combine(path, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+
+    private static string MoveToFreeName(string parent, string aside, RunRecord record)
+    {
+        var time = record.Started.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture);
+        for (var i = 1; ; i++)
+        {
+            var path = System.IO.Path.Combine(parent, $"{time}-{record.Model}-{record.Task}{(i > 1 ? $"-{i}" : "")}");
+            try
+            {
+                if (!System.IO.Path.Exists(path))
+                {
+                    Directory.Move(aside, path);
+                    return path;
+                }
+            }
+            catch (IOException) when (System.IO.Path.Exists(path))
+            {
+                // another process took the name in between
+            }
+        }
+    }
+}

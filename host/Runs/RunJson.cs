@@ -1,0 +1,51 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Zoo.Files;
+
+namespace Zoo.Host.Runs;
+
+/// <summary>How the JSON files of a run are written and read.</summary>
+internal static class RunJson
+{
+    private const long MaximumBytes = 64 << 20;
+
+    private static readonly JsonSerializerOptions Options = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        RespectNullableAnnotations = true,
+        WriteIndented = true,
+    };
+
+    /// <summary>Writes a file that appears whole or not at all.</summary>
+    /// <exception cref="IOException">The disk is full or the folder is not writable.</exception>
+    public static void Write<T>(string path, T value) => AtomicFile.Write(path, JsonSerializer.Serialize(value, Options) + "\n");
+
+    /// <summary>Reads a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="what">What it should be, for the message: "a run's config".</param>
+    /// <exception cref="BadFileException">It is missing, cannot be read, or is not what it should be.</exception>
+    public static T Read<T>(string path, string what)
+        where T : class
+    {
+        try
+        {
+            if (new FileInfo(path).Length > MaximumBytes)
+                throw new BadFileException($"'{path}' is not {what}: it has {new FileInfo(path).Length:N0} bytes.");
+            return JsonSerializer.Deserialize<T>(File.ReadAllBytes(path), Options)
+                ?? throw new BadFileException($"'{path}' is not {what}: it holds null.");
+        }
+        catch (JsonException e)
+        {
+            throw new BadFileException($"'{path}' is not {what}: {e.Message}", e);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new BadFileException($"There is no file '{path}'.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BadFileException($"'{path}' cannot be read: {e.Message}", e);
+        }
+    }
+}

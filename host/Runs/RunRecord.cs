@@ -1,0 +1,129 @@
+using System.Text.Json.Nodes;
+using Zoo.Configuration;
+using Zoo.Files;
+using Zoo.Host.Configuration;
+using Zoo.Tasks;
+using Zoo.Training;
+
+namespace Zoo.Host.Runs;
+
+/// <summary>Everything needed to run a training again: the run folder's config.json.</summary>
+internal sealed record RunRecord
+{
+    /// <summary>The layout of this file.</summary>
+    public const int CurrentFormat = 1;
+
+    /// <summary>The layout of this file.</summary>
+    public int Format { get; init; } = CurrentFormat;
+
+    /// <summary>The architecture's name.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>The preset that the config started from.</summary>
+    public required string Preset { get; init; }
+
+    /// <summary>The plugin that brought the architecture.</summary>
+    public required string Plugin { get; init; }
+
+    /// <summary>Its version.</summary>
+    public required string PluginVersion { get; init; }
+
+    /// <summary>The model's config, complete.</summary>
+    public required JsonObject Config { get; init; }
+
+    /// <summary>The task's name.</summary>
+    public required string Task { get; init; }
+
+    /// <summary>Version of the task's generator.</summary>
+    public required int TaskVersion { get; init; }
+
+    /// <summary>The task's options that were set.</summary>
+    public required JsonObject TaskOptions { get; init; }
+
+    /// <summary>The data's full path; null for what the task generates or carries.</summary>
+    public required string? DataPath { get; init; }
+
+    /// <summary>What the data are, in words.</summary>
+    public required string Data { get; init; }
+
+    /// <summary>How many training examples there are; null where they never end.</summary>
+    public required long? TrainingExamples { get; init; }
+
+    /// <summary>The sequence length that was asked for; null for the task's own.</summary>
+    public required int? Length { get; init; }
+
+    /// <summary>Training settings, complete.</summary>
+    public required JsonObject Training { get; init; }
+
+    /// <summary>Steps of the whole run.</summary>
+    public required long Steps { get; init; }
+
+    /// <summary>The seed.</summary>
+    public required int Seed { get; init; }
+
+    /// <summary>The device: "cpu", "cuda:0".</summary>
+    public required string Device { get; init; }
+
+    /// <summary>The arithmetic: "fp32".</summary>
+    public required string Dtype { get; init; }
+
+    /// <summary>The backends asked for, as typed.</summary>
+    public required string Kernels { get; init; }
+
+    /// <summary>Threads of the tensor operations; the numbers are bit-equal only with as many.</summary>
+    public required int Threads { get; init; }
+
+    /// <summary>Steps between evaluations; 0 for one at the end.</summary>
+    public required long EvalEvery { get; init; }
+
+    /// <summary>Steps between checkpoints; null for the time-based default.</summary>
+    public required long? CheckpointEvery { get; init; }
+
+    /// <summary>How many checkpoints are kept.</summary>
+    public required int Keep { get; init; }
+
+    /// <summary>When it began.</summary>
+    public required DateTimeOffset Started { get; init; }
+
+    /// <summary>Reads a config.json.</summary>
+    /// <exception cref="BadFileException">It is missing, foreign, or of a newer layout.</exception>
+    public static RunRecord Read(string path)
+    {
+        var record = RunJson.Read<RunRecord>(path, "the config of a run");
+        if (record.Format != CurrentFormat)
+            throw new BadFileException($"'{path}' has format {record.Format}, and this version of Zoo reads {CurrentFormat}. Use the version that wrote it.");
+        if (record.Steps < 0 || record.Threads < 1 || record.Keep < 1 || record.EvalEvery < 0 || record.CheckpointEvery < 1)
+            throw new BadFileException($"'{path}' is not the config of a run: steps, threads, keep or an interval is out of range.");
+        return record;
+    }
+
+    /// <summary>Looks everything up again and opens the data.</summary>
+    /// <param name="catalog">What is installed.</param>
+    /// <param name="dataPath">Where the data lie now; null for where they lay then.</param>
+    /// <exception cref="UserException">The architecture or task is not installed, the data are gone, or they are others.</exception>
+    public RunPlan Plan(Catalog catalog, string? dataPath)
+    {
+        var (installed, _) = catalog.Architecture(Model);
+        var config = installed.Architecture.ReadConfig(RunPlanner.CheckPreset(installed, Preset), Config);
+        var task = catalog.Task(Task);
+        var training = ConfigJson.Bind(new TrainingSettings(), Training, "training");
+        var unsaid = ConfigJson.Flatten(training).Where(p => p.Value is null && p.Key is not ("steps" or "passes")).Select(p => p.Key).ToList();
+        if (unsaid.Count > 0 || (training.Steps is null && training.Passes is null))
+            throw new UserException($"The run's config leaves training settings unsaid: {string.Join(", ", unsaid.DefaultIfEmpty("steps"))}.");
+
+        var request = new RunRequest(Model)
+        {
+            Preset = Preset, Task = Task, DataPath = dataPath ?? DataPath, Length = Length, Seed = Seed,
+        };
+        var data = task.Open(new TaskRequest { Options = TaskOptions.DeepClone().AsObject(), DataPath = request.DataPath, Length = Length, Seed = Seed });
+        if (data.TrainingCount != TrainingExamples)
+        {
+            var message = $"The data are not the run's: {data.Description} has {Count(data.TrainingCount)}, the run began with {Count(TrainingExamples)} ({Data}).";
+            data.Dispose();
+            throw new UserException(message);
+        }
+        return new RunPlan(installed, Preset, config, task, TaskOptions, data, training, request);
+    }
+
+    private static string Count(long? examples) => examples is { } count ? $"{count:N0} training examples" : "endless training examples";
+}
