@@ -10,13 +10,13 @@ namespace Zoo.Host.Runs;
 internal sealed class MetricsLog : IDisposable
 {
     private readonly FileStream _stream;
-    private readonly List<byte[]> _pending = [];
+    private readonly Queue<byte[]> _pending = [];
     private long _length;
 
     private MetricsLog(FileStream stream)
     {
         _stream = stream;
-        _length = stream.Length;
+        _length = stream.Seek(0, SeekOrigin.End);
     }
 
     /// <summary>Opens the log of a run that goes on after a step: what came later, a half-written line and the closing records go.</summary>
@@ -32,7 +32,7 @@ internal sealed class MetricsLog : IDisposable
                 kept.Append(record.ToJsonString()).Append('\n');
             Files.AtomicFile.Write(path, kept.ToString());
         }
-        return new MetricsLog(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0));
+        return new MetricsLog(new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0));
     }
 
     /// <summary>The records of a log; lines that are no whole records are left out.</summary>
@@ -54,47 +54,49 @@ internal sealed class MetricsLog : IDisposable
         }
     }
 
-    /// <summary>Records that the disk has refused so far.</summary>
-    public int PendingCount => _pending.Count;
-
     /// <summary>Adds a record.</summary>
     /// <returns>Whether it reached the file; if not, it is tried again with the next.</returns>
     public bool Add(JsonObject record)
     {
-        _pending.Add(Encoding.UTF8.GetBytes(record.ToJsonString() + "\n"));
-        return TryWrite();
+        _pending.Enqueue(Encoding.UTF8.GetBytes(record.ToJsonString() + "\n"));
+        try
+        {
+            WritePending();
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Writes what is pending and flushes the file to the disk.</summary>
-    /// <exception cref="IOException">The disk is full.</exception>
+    /// <exception cref="IOException">The disk is full; nothing is forgotten.</exception>
     public void Flush()
     {
-        foreach (var line in _pending)
-            _stream.Write(line);
-        _pending.Clear();
+        WritePending();
         _stream.Flush(flushToDisk: true);
-        _length = _stream.Length;
     }
 
     /// <summary>Closes the file.</summary>
     public void Dispose() => _stream.Dispose();
 
-    private bool TryWrite()
+    private void WritePending()
     {
-        try
+        while (_pending.TryPeek(out var line))
         {
-            while (_pending.Count > 0)
+            try
             {
-                _stream.Write(_pending[0]);
-                _length += _pending[0].Length;
-                _pending.RemoveAt(0);
+                _stream.Write(line);
             }
-            return true;
-        }
-        catch (IOException)
-        {
-            _stream.SetLength(_length);   // no half lines
-            return false;
+            catch (IOException)
+            {
+                _stream.SetLength(_length);   // no half lines
+                _stream.Seek(_length, SeekOrigin.Begin);
+                throw;
+            }
+            _length += line.Length;
+            _pending.Dequeue();
         }
     }
 

@@ -1,7 +1,6 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using TorchSharp;
-using Zoo.Native;
 
 namespace Zoo.Host.Runs;
 

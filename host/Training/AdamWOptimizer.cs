@@ -28,27 +28,14 @@ internal sealed class AdamWOptimizer : Optimizer
     public AdamWOptimizer(IReadOnlyList<OptimizedParameter> parameters, double beta1, double beta2, double epsilon) : base(parameters)
     {
         (_beta1, _beta2, _epsilon) = (beta1, beta2, epsilon);
-        _firstMoments = [.. parameters.Select(p => NewBuffer(p.Parameter))];
-        _secondMoments = [.. parameters.Select(p => NewBuffer(p.Parameter))];
+        _firstMoments = NewBuffers("exp_avg");
+        _secondMoments = NewBuffers("exp_avg_sq");
         (_keepFirst, _addFirst, _keepSecond, _addSecond) = (beta1, 1 - beta1, beta2, 1 - beta2);
-    }
-
-    /// <inheritdoc/>
-    public override NamedTensors State()
-    {
-        var state = new NamedTensors();
-        for (var i = 0; i < Parameters.Count; i++)
-        {
-            state.Add("exp_avg." + Parameters[i].Name, _firstMoments[i]);
-            state.Add("exp_avg_sq." + Parameters[i].Name, _secondMoments[i]);
-        }
-        return state;
     }
 
     public override void Dispose()
     {
-        foreach (var moment in _firstMoments.Concat(_secondMoments))
-            moment.Dispose();
+        base.Dispose();
         foreach (var scalar in new[] { _keepFirst, _addFirst, _keepSecond, _addSecond })
             scalar.Dispose();
     }

@@ -24,6 +24,7 @@ internal sealed class Evaluator(Model model, TaskData data, Device device)
     public IReadOnlyList<Metric> Run(IEnumerable<HeldOutSet> sets, CancellationToken cancellation = default)
     {
         var wasTraining = model.training;
+        var drawn = model.Randomness.Counter;
         model.eval();
         try
         {
@@ -32,6 +33,7 @@ internal sealed class Evaluator(Model model, TaskData data, Device device)
         finally
         {
             model.train(wasTraining);
+            model.Randomness.Counter = drawn;
         }
     }
 

@@ -8,11 +8,16 @@ namespace Zoo.Host.Training;
 /// <param name="parameters">What it updates.</param>
 internal abstract class Optimizer(IReadOnlyList<OptimizedParameter> parameters) : IDisposable
 {
+    private readonly NamedTensors _state = [];
+
     /// <summary>What it updates.</summary>
     protected IReadOnlyList<OptimizedParameter> Parameters { get; } = parameters;
 
     /// <summary>How many updates it has made.</summary>
-    public long UpdateCount { get; protected set; }
+    public long UpdateCount { get; set; }
+
+    /// <summary>The state by parameter and name: "fc1.weight.exp_avg". The tensors stay the optimiser's.</summary>
+    public NamedTensors State => _state;
 
     /// <summary>The optimiser that the settings name, over the model's trainable parameters.</summary>
     /// <exception cref="UserException">The model's groups name a parameter that it has not, or one twice.</exception>
@@ -48,15 +53,11 @@ internal abstract class Optimizer(IReadOnlyList<OptimizedParameter> parameters) 
             parameter.Parameter.grad = null;
     }
 
-    /// <summary>The state by name: "exp_avg.fc1.weight". The tensors stay the optimiser's.</summary>
-    public abstract NamedTensors State();
-
     /// <summary>Takes over a saved state: the values are copied.</summary>
     /// <exception cref="UserException">It is not of this optimiser and model; the message names the first difference.</exception>
     public void Restore(NamedTensors saved, long updateCount)
     {
-        var state = PrepareRestore(saved);
-        foreach (var (name, tensor) in state)
+        foreach (var (name, tensor) in _state)
         {
             var found = saved.Find(name)
                 ?? throw new UserException($"The saved optimiser state has no '{name}': it belongs to another optimiser or model.");
@@ -66,16 +67,20 @@ internal abstract class Optimizer(IReadOnlyList<OptimizedParameter> parameters) 
                     $"this run needs {tensor.dtype} {Shape.Describe(tensor.shape)}.");
             }
         }
-        if (saved.Keys.FirstOrDefault(name => !state.ContainsKey(name)) is { } extra)
+        if (saved.Keys.FirstOrDefault(name => !_state.ContainsKey(name)) is { } extra)
             throw new UserException($"The saved optimiser state has '{extra}', which this optimiser does not: it belongs to another optimiser or model.");
         using var noGradients = no_grad();
-        foreach (var (name, tensor) in state)
+        foreach (var (name, tensor) in _state)
             tensor.copy_(saved[name]);
         UpdateCount = updateCount;
     }
 
     /// <summary>Frees the state; the parameters are the model's.</summary>
-    public abstract void Dispose();
+    public virtual void Dispose()
+    {
+        foreach (var tensor in _state.Values)
+            tensor.Dispose();
+    }
 
     /// <summary>Updates one parameter, gradients switched off.</summary>
     /// <param name="index">Which one.</param>
@@ -83,14 +88,18 @@ internal abstract class Optimizer(IReadOnlyList<OptimizedParameter> parameters) 
     /// <param name="learningRate">Its rate at this step.</param>
     protected abstract void Update(int index, Tensor gradient, double learningRate);
 
-    /// <summary>The state that <paramref name="saved"/> is copied into: buffers that are made late are made now if they were saved.</summary>
-    protected virtual NamedTensors PrepareRestore(NamedTensors saved) => State();
-
-    /// <summary>A tensor that outlives every scope, zero, like <paramref name="parameter"/>.</summary>
-    protected static Tensor NewBuffer(Tensor parameter)
+    /// <summary>One tensor of state a parameter, zero, which outlives every scope.</summary>
+    /// <param name="name">Its name in the original algorithm's state: "exp_avg".</param>
+    protected Tensor[] NewBuffers(string name)
     {
         using var noGradients = no_grad();
-        return zeros_like(parameter, requires_grad: false).DetachFromDisposeScope();
+        var buffers = new Tensor[Parameters.Count];
+        for (var i = 0; i < buffers.Length; i++)
+        {
+            buffers[i] = zeros_like(Parameters[i].Parameter, requires_grad: false).DetachFromDisposeScope();
+            _state.Add($"{Parameters[i].Name}.{name}", buffers[i]);
+        }
+        return buffers;
     }
 
     private static List<OptimizedParameter> Group(Model model, double weightDecay)

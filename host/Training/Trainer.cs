@@ -1,6 +1,7 @@
 using TorchSharp;
 using TorchSharp.Modules;
 using Zoo.Architectures;
+using Zoo.Kernels;
 using Zoo.Tasks;
 using Zoo.Training;
 using static TorchSharp.torch;
@@ -8,15 +9,21 @@ using static TorchSharp.torch;
 namespace Zoo.Host.Training;
 
 /// <summary>
-/// Trains a model step by step: batches, loss, backward, clipping, update. What a step does depends on the parameters, the optimiser's
+/// Trains a model step by step: batches, loss, backward, clipping, update. What a step does depends on the model, the optimiser's
 /// state, the seed and the step's number, and on nothing else.
 /// </summary>
+/// <remarks>
+/// Gradients are complete, and averaged over the batches, between backward and clipping: there a sum over several processes would go.
+/// </remarks>
 internal sealed class Trainer : IDisposable
 {
+    private const int MaximumFusedSteps = 512;
+    private const int MaximumFusedExamples = 4096;
     private readonly Model _model;
     private readonly TaskData _data;
-    private readonly Device _device;
-    private readonly int _seed;
+    private readonly TrainingSettings _settings;
+    private readonly TrainerOptions _options;
+    private readonly IFusedTraining? _fused;
     private readonly int _accumulate;
     private readonly double _clip;
     private readonly ExampleOrder _order;
@@ -24,29 +31,33 @@ internal sealed class Trainer : IDisposable
     private readonly Parameter[] _parameters;
     private readonly long[] _indices;
 
-    /// <param name="model">On <paramref name="device"/>; put into training mode. The caller disposes it.</param>
+    /// <param name="model">On the options' device; put into training mode. The caller disposes it.</param>
     /// <param name="data">Where the batches come from. The caller disposes it.</param>
     /// <param name="settings">With nothing left unsaid but the choice between steps and passes.</param>
-    /// <param name="seed">The run's seed.</param>
-    /// <param name="device">Where the batches go.</param>
-    /// <exception cref="UserException">There is nothing to train on, or the model's parameter groups are wrong.</exception>
-    public Trainer(Model model, TaskData data, TrainingSettings settings, int seed, Device device)
+    /// <param name="options">Seed, device, backends.</param>
+    /// <exception cref="UserException">There is nothing to train on, the model's parameter groups are wrong, or a backend rejects the settings.</exception>
+    public Trainer(Model model, TaskData data, TrainingSettings settings, TrainerOptions options)
     {
-        (_model, _data, _seed, _device) = (model, data, seed, device);
+        (_model, _data, _settings, _options) = (model, data, settings, options);
         StepCount = StepsOf(settings, data.TrainingCount);
         if (data.TrainingCount == 0 && StepCount > 0)
             throw new UserException($"There are no training examples: {data.Description}.");
         _accumulate = settings.Accumulate!.Value;
         _clip = settings.GradientClip!.Value;
-        _order = new ExampleOrder(data.TrainingCount, settings.Shuffle!.Value, seed);
+        _order = new ExampleOrder(data.TrainingCount, settings.Shuffle!.Value, options.Seed);
         _schedule = new LearningRateSchedule(settings, StepCount);
         _indices = new long[settings.BatchSize!.Value];
+        _fused = ChooseFused(model, settings, options);
         Optimizer = Optimizer.Create(model, settings);
         _parameters = [.. model.TrainableParameters().Select(p => p.Parameter)];
         if (_parameters.Length == 0 && StepCount > 0)
             throw new UserException($"{model.GetName()} has no trainable parameters.");
+        model.Randomness = RandomStreams.OfModel(options.Seed);
         model.train();
     }
+
+    /// <summary>The kernel that runs whole steps, or null where tensor operations do.</summary>
+    public string? FusedStepName => _fused?.FusedStepName;
 
     /// <summary>Steps of the whole run.</summary>
     public long StepCount { get; }
@@ -69,32 +80,46 @@ internal sealed class Trainer : IDisposable
     /// <summary>Goes on after so many steps; the model's parameters and buffers are the caller's to load.</summary>
     /// <param name="stepsDone">Steps of the saved run.</param>
     /// <param name="optimizerState">The optimiser's tensors then.</param>
+    /// <param name="randomCounter">How many numbers the model had drawn from its own sequence.</param>
     /// <exception cref="UserException">The state is of another optimiser or model.</exception>
-    public void Restore(long stepsDone, NamedTensors optimizerState)
+    public void Restore(long stepsDone, NamedTensors optimizerState, ulong randomCounter)
     {
         Optimizer.Restore(optimizerState, updateCount: stepsDone);
+        _model.Randomness.Counter = randomCounter;
         StepsDone = stepsDone;
     }
 
-    /// <summary>Makes one step.</summary>
+    /// <summary>Goes on: one step, or several at once where one kernel runs them.</summary>
+    /// <param name="limit">At most so many, at least 1.</param>
+    /// <param name="reports">Gets one report a step.</param>
+    /// <exception cref="NonFiniteException">The loss or the gradients are not finite.</exception>
+    public void Advance(long limit, List<StepReport> reports)
+    {
+        if (_fused is null)
+            reports.Add(Step());
+        else
+            FusedSteps((int)Math.Clamp(Math.Min(limit, MaximumFusedExamples / _indices.Length), 1, MaximumFusedSteps), reports);
+    }
+
+    /// <summary>Makes one step of tensor operations.</summary>
     /// <exception cref="NonFiniteException">The loss or the gradients are not finite; nothing was updated.</exception>
-    public StepReport Step()
+    private StepReport Step()
     {
         using var scope = NewDisposeScope();
-        manual_seed(RandomStreams.StepSeed(_seed, StepsDone));
+        manual_seed(RandomStreams.StepSeed(_options.Seed, StepsDone));
         double loss = 0;
         long tokens = 0;
         for (var i = 0; i < _accumulate; i++)
         {
             _order.Fill(ExamplesDone + (long)i * _indices.Length, _indices);
-            using var batch = NextBatch();
+            using var batch = Batch(_indices);
             var part = _model.Run(batch).Loss;
             var value = part.ToDouble();
             if (!double.IsFinite(value))
                 throw NonFiniteLoss(part, value);
             (_accumulate == 1 ? part : part / _accumulate).backward();
             loss += value / _accumulate;
-            tokens += batch is TokenBatch text ? text.Ids.numel() : batch.Count;
+            tokens += Tokens(batch);
         }
         if (_clip > 0)
             Clip();
@@ -103,6 +128,62 @@ internal sealed class Trainer : IDisposable
         Optimizer.ClearGradients();
         StepsDone++;
         return new StepReport(StepsDone, loss, rate, tokens);
+    }
+
+    private void FusedSteps(int count, List<StepReport> reports)
+    {
+        using var scope = NewDisposeScope();
+        var indices = new long[count * _indices.Length];
+        _order.Fill(ExamplesDone, indices);
+        using var examples = Batch(indices);
+        var rates = new double[count];
+        for (var i = 0; i < count; i++)
+            rates[i] = _schedule.At(StepsDone + i);
+        var losses = new double[count];
+        _fused!.RunFused(new FusedSteps
+        {
+            Examples = examples,
+            BatchSize = _indices.Length,
+            Settings = _settings,
+            OptimizerStep = Optimizer.UpdateCount,
+            LearningRates = rates,
+            Losses = losses,
+            OptimizerState = Optimizer.State,
+            Threads = _options.Threads,
+        });
+        OpUsage.Record(_fused.FusedStepName, "cpu");
+        var tokens = Tokens(examples) / count;
+        for (var i = 0; i < count; i++)
+        {
+            if (!double.IsFinite(losses[i]))
+            {
+                throw new NonFiniteException($"Step {StepsDone + 1:N0}: the loss is {Words(losses[i])}" +
+                    (FirstNonFiniteOfModel() is { } found ? $"; soon after, of the model's tensors, first {found}." : "; the model's tensors are finite."));
+            }
+            StepsDone++;
+            Optimizer.UpdateCount++;
+            reports.Add(new StepReport(StepsDone, losses[i], rates[i], tokens));
+        }
+    }
+
+    private static long Tokens(Batch batch) => batch is TokenBatch text ? text.Ids.numel() : batch.Count;
+
+    /// <exception cref="UserException">A backend is demanded and rejects the settings.</exception>
+    private static IFusedTraining? ChooseFused(Model model, TrainingSettings settings, TrainerOptions options)
+    {
+        if (model is not IFusedTraining fused)
+            return null;
+        var wanted = options.Kernels.For(fused.FusedStepName);
+        if (wanted is null or "cpu")
+        {
+            var reason = options.Device.type == DeviceType.CPU ? fused.RejectFused(settings) : $"the run is on {options.Device}";
+            if (reason is null)
+                return fused;
+            if (wanted is not null)
+                throw new UserException($"--kernels {options.Kernels}: {fused.FusedStepName} cannot run on '{wanted}': {reason}");
+        }
+        OpUsage.Record(fused.FusedStepName, "reference");
+        return null;
     }
 
     /// <summary>Requires that every parameter and buffer is finite, as a checkpoint's must be.</summary>
@@ -116,13 +197,13 @@ internal sealed class Trainer : IDisposable
     /// <summary>Frees the optimiser's state.</summary>
     public void Dispose() => Optimizer.Dispose();
 
-    private Batch NextBatch()
+    private Batch Batch(long[] indices)
     {
-        var batch = _data.TrainingBatch(_indices);
-        if (_device.type == DeviceType.CPU)
+        var batch = _data.TrainingBatch(indices);
+        if (_options.Device.type == DeviceType.CPU)
             return batch;
         using (batch)
-            return batch.To(_device);
+            return batch.To(_options.Device);
     }
 
     private void Clip()

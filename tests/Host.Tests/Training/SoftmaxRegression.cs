@@ -6,11 +6,11 @@ using static TorchSharp.torch;
 namespace Zoo.Tests.Training;
 
 /// <summary>One matrix, zero at first: nothing random, nothing that looks across a batch.</summary>
-internal sealed class SoftmaxRegression : ImageClassifier
+internal class SoftmaxRegression : ImageClassifier
 {
     private readonly Parameter weight = nn.Parameter(zeros(3, 16));
 
-    public SoftmaxRegression() : base(nameof(SoftmaxRegression)) => RegisterComponents();
+    public SoftmaxRegression() : base("softmax") => RegisterComponents();
 
     public Tensor Weight => weight;
 

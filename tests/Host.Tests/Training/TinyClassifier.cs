@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Zoo.Tests.Training;
 
-/// <summary>A small net with everything a resume must carry: dropout's random numbers, a buffer, parameter groups.</summary>
+/// <summary>A small net with everything a resume must carry: dropout's and its own random numbers, a buffer, parameter groups.</summary>
 internal sealed class TinyClassifier : ImageClassifier
 {
     private readonly Linear fc1 = nn.Linear(16, 12);
@@ -23,6 +23,8 @@ internal sealed class TinyClassifier : ImageClassifier
     public override Tensor Logits(Tensor images)
     {
         using var scope = NewDisposeScope();
+        if (training)
+            images = images * (0.9f + 0.2f * Randomness.NextSingle());
         return fc2.forward(dropout.forward(bn.forward(fc1.forward(images.flatten(1))).relu())).MoveToOuterDisposeScope();
     }
 
