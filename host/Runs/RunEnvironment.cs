@@ -49,6 +49,9 @@ internal sealed record RunEnvironment
     /// <summary>Backends that were asked for.</summary>
     public required string Kernels { get; init; }
 
+    /// <summary>Which backend each op ran on; empty until the run ends.</summary>
+    public IReadOnlyDictionary<string, string> Backends { get; init; } = new Dictionary<string, string>();
+
     /// <summary>What there is now.</summary>
     public static RunEnvironment Capture(string device, int threads, string kernels) => new()
     {

@@ -125,6 +125,10 @@ internal sealed class RunFolder : IDisposable
         return newest;
     }
 
+    /// <summary>Replaces environment.json.</summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public void Write(RunEnvironment environment) => RunJson.Write(System.IO.Path.Combine(Path, EnvironmentName), environment);
+
     /// <summary>Lets other processes work in the folder.</summary>
     public void Dispose() => _lock.Dispose();
 

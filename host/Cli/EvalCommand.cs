@@ -1,0 +1,96 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using TorchSharp;
+using Zoo.Host.Runs;
+using Zoo.Host.Training;
+using Zoo.Kernels;
+using Zoo.Native;
+using Zoo.Tasks;
+
+namespace Zoo.Host.Cli;
+
+/// <summary>`zoo eval`: held-out metrics of a run or one of its checkpoints.</summary>
+internal sealed class EvalCommand : ZooCommand
+{
+    private readonly Argument<string> _run = new("run")
+    {
+        Description = "A run folder, which means its newest whole checkpoint, or one checkpoint's folder.",
+    };
+
+    private readonly Option<string?> _data = new("--data") { Description = "Where the data lie now; where they lay in training unless given.", HelpName = "PATH" };
+    private readonly Option<string> _device = DeviceName.Option();
+
+    private readonly Option<string> _kernels = new("--kernels")
+    {
+        Description = "Backend of the ops: auto, reference, cpu or cuda, or op=backend,… for some.",
+        HelpName = "BACKEND",
+        DefaultValueFactory = _ => "auto",
+    };
+
+    private readonly Option<int?> _threads = new("--threads") { Description = "Threads of the arithmetic; as in training unless given.", HelpName = "N" };
+
+    public EvalCommand() : base("eval", "Scores a trained model on its task's held-out data.")
+    {
+        foreach (var option in (Option[])[_data, _device, _kernels, _threads])
+            Add(option);
+        Add(_run);
+        _threads.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && result.GetValueOrDefault<int?>() < 1)
+                result.AddError("--threads: it must be at least 1.");
+        });
+    }
+
+    public override int Run(ParseResult arguments, Session session)
+    {
+        var (output, catalog) = (session.Output, session.Catalog);
+        var checkpoint = Find(arguments.GetValue(_run)!, output, out var record);
+        LibTorch.Load();
+        var data = arguments.GetValue(_data);
+        using var plan = record.Plan(catalog, data is null ? null : Path.GetFullPath(data));
+        var device = DeviceName.Parse(arguments.GetValue(_device)!);
+        torch.set_num_threads(arguments.GetValue(_threads) ?? record.Threads);
+        using var model = ModelFactory.Build(catalog, plan, record.Seed, device, KernelChoice.Parse(arguments.GetValue(_kernels)!));
+        checkpoint.LoadModel(model);
+        output.Note($"{record.Model} (preset {record.Preset}) after step {checkpoint.State.Step:N0} of {record.Steps:N0}, from {checkpoint.Path}");
+        output.Note($"{record.Task}: {plan.Data.Description}");
+
+        using var interrupt = new Interrupt();
+        var metrics = new Evaluator(model, plan.Data, device).Run(plan.Data.HeldOut, interrupt.Token);
+        foreach (var metric in metrics)
+        {
+            output.Record(new JsonObject
+            {
+                ["metric"] = metric.Name,
+                ["value"] = double.IsFinite(metric.Value) ? metric.Value : null,
+                ["n"] = metric.Count,
+            });
+        }
+        if (!output.Json)
+            Say(output, metrics);
+        return ExitCode.Done;
+    }
+
+    /// <summary>Metrics for people, one a line.</summary>
+    public static void Say(Output output, IReadOnlyList<Metric> metrics)
+    {
+        var width = metrics.Select(m => m.Name.Length).DefaultIfEmpty().Max();
+        foreach (var metric in metrics)
+            output.Say($"  {metric.Name.PadRight(width)}  {metric.Value,10:G5}   n = {metric.Count:N0}");
+    }
+
+    private static Checkpoint Find(string path, Output output, out RunRecord record)
+    {
+        if (File.Exists(Path.Combine(path, Checkpoint.StateName)))
+        {
+            var run = Path.GetDirectoryName(Path.GetDirectoryName(Path.GetFullPath(path)));
+            RunFolder.RequireRun(run!);
+            record = RunRecord.Read(Path.Combine(run!, RunFolder.ConfigName));
+            return Checkpoint.Open(Path.TrimEndingDirectorySeparator(path));
+        }
+        RunFolder.RequireRun(path);
+        record = RunRecord.Read(Path.Combine(path, RunFolder.ConfigName));
+        return new CheckpointStore(RunFolder.CheckpointsOf(path), record.Keep).NewestWhole(output.Note)
+            ?? throw new UserException($"The run '{path}' has no checkpoint yet. `zoo train {record.Model} --resume {path}` goes on with it.");
+    }
+}

@@ -1,0 +1,354 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using TorchSharp;
+using Zoo.Architectures;
+using Zoo.Configuration;
+using Zoo.Host.Configuration;
+using Zoo.Host.Runs;
+using Zoo.Host.Training;
+using Zoo.Kernels;
+using Zoo.Native;
+
+namespace Zoo.Host.Cli;
+
+/// <summary>`zoo train`: trains a model on a task, from the start or from a checkpoint.</summary>
+internal sealed class TrainCommand : ZooCommand
+{
+    private const string DefaultOut = "runs";
+    private const int DefaultKeep = 2;
+    private const string Float32 = "fp32";
+    private const string BFloat16 = "bf16";
+
+    private readonly Argument<string?> _model = new("model")
+    {
+        Description = "The architecture, by name or alias. `zoo list` shows what is installed.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private readonly Option<string?> _task = Text("--task", "TASK", "What to learn; the architecture's own task unless given.");
+    private readonly Option<string?> _preset = Text("--preset", "PRESET", "The config to start from. `zoo show` lists a model's presets.");
+
+    private readonly Option<string[]> _set = new("--set")
+    {
+        Description = "A config key: the model's as it is, the task's as task.KEY, training settings as train.KEY (repeatable).",
+        HelpName = "KEY=VALUE",
+        AllowMultipleArgumentsPerToken = true,
+        DefaultValueFactory = _ => [],
+    };
+
+    private readonly Option<long?> _steps = Number("--steps", "Steps of the whole run. 0 only evaluates the initial model.", least: 0);
+    private readonly Option<int?> _batchSize = Count("--batch-size", "Examples a batch.", least: 1);
+    private readonly Option<int?> _length = Count("--length", "Sequence length to train at.", least: 1);
+
+    private readonly Option<double?> _learningRate = new("--lr")
+    {
+        Description = "Peak learning rate.",
+        HelpName = "X",
+    };
+
+    private readonly Option<int?> _seed = new("--seed") { Description = "Seed of initialisation, order and noise (default 1).", HelpName = "N" };
+    private readonly Option<string?> _device = Text("--device", "DEVICE", "Where to run: cpu, cuda, or cuda:n for one of several (default cpu).");
+    private readonly Option<string?> _dtype = Text("--dtype", "DTYPE", "Arithmetic: fp32 (default).");
+
+    private readonly Option<string?> _kernels = Text(
+        "--kernels", "BACKEND", "Backend of the ops: auto (default), reference, cpu or cuda, or op=backend,… for some.");
+
+    private readonly Option<int?> _threads = Count("--threads", "Threads of the arithmetic; one where the net is tiny, else all cores.", least: 1);
+    private readonly Option<string?> _data = Text("--data", "PATH", "A file or folder with real data; the task says which. Nothing is ever downloaded.");
+    private readonly Option<string?> _out = Text("--out", "DIR", $"Where run folders go (default '{DefaultOut}').");
+
+    private readonly Option<string?> _resume = new("--resume")
+    {
+        Description = "Goes on from the newest whole checkpoint of a run folder, or of the newest run of this model and task below --out.",
+        HelpName = "DIR",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private readonly Option<long?> _evalEvery = Number("--eval-every", "Steps between evaluations; 0 evaluates at the end only.", least: 0);
+
+    private readonly Option<long?> _checkpointEvery = Number(
+        "--checkpoint-every", "Steps between checkpoints; every five minutes unless given. One is always written at the end.", least: 1);
+
+    private readonly Option<int?> _keep = Count("--keep", $"How many checkpoints to keep (default {DefaultKeep}).", least: 1);
+
+    public TrainCommand() : base("train", "Trains a model and scores it on held-out data. `zoo train lenet1989` alone does something useful.")
+    {
+        Add(_model);
+        foreach (var option in (Option[])[_task, _preset, _set, _steps, _batchSize, _length, _learningRate, _seed, _device, _dtype,
+            _kernels, _threads, _data, _out, _resume, _evalEvery, _checkpointEvery, _keep])
+        {
+            Add(option);
+        }
+    }
+
+    public override int Run(ParseResult arguments, Session session)
+    {
+        RequireNumber(arguments);
+        var catalog = session.Catalog;
+        var resumed = arguments.GetResult(_resume) is null ? ((string Path, RunRecord Record)?)null : FindRun(arguments, catalog);
+        LibTorch.Load();
+        using var plan = resumed is { } found
+            ? found.Record.Plan(catalog, FullPath(arguments.GetValue(_data)))
+            : RunPlanner.Plan(catalog, Request(arguments));
+        if (resumed is { } run)
+            RequireSameRun(arguments, run.Record, plan);
+
+        var kernels = KernelChoice.Parse(arguments.GetValue(_kernels) ?? resumed?.Record.Kernels ?? "auto");
+        var device = DeviceName.Parse(arguments.GetValue(_device) ?? resumed?.Record.Device ?? "cpu");
+        RequireDtype(arguments.GetValue(_dtype) ?? resumed?.Record.Dtype ?? Float32);
+        using var interrupt = new Interrupt();
+        using var model = ModelFactory.Build(catalog, plan, plan.Request.Seed, device, kernels);
+        var threads = Threads(arguments.GetValue(_threads) ?? resumed?.Record.Threads, plan, model);
+        using var trainer = new Trainer(model, plan.Data, plan.Training, new TrainerOptions
+        {
+            Seed = plan.Request.Seed, Device = device, Kernels = kernels, Threads = threads,
+        });
+        var record = resumed is { } old
+            ? Continue(arguments, old.Record, trainer, device, kernels, threads)
+            : Begin(arguments, plan, trainer, device, kernels, threads);
+
+        var environment = RunEnvironment.Capture(record.Device, threads, record.Kernels);
+        using var folder = resumed is { } existing ? RunFolder.Open(existing.Path) : RunFolder.Create(arguments.GetValue(_out) ?? DefaultOut, record, environment);
+        Introduce(session.Output, plan, record, model, trainer, folder);
+        var start = resumed is null ? null : Resume(session.Output, folder, record, trainer);
+        var training = new TrainingRun(
+            record, folder, plan.Data, model, trainer, new Evaluator(model, plan.Data, device), session.Output, interrupt.Token);
+        try
+        {
+            var outcome = training.Run(start);
+            folder.Write(environment with { Backends = OpUsage.Backends });
+            return Report(session.Output, plan, folder, outcome);
+        }
+        catch (NonFiniteException e)
+        {
+            session.Output.Error($"{e.Message}\nTraining stopped; nothing after the newest checkpoint in {folder.CheckpointsPath} is kept. " +
+                "A lower --lr or --set train.clip=1 often helps.");
+            return ExitCode.CheckFailed;
+        }
+    }
+
+    private RunRequest Request(ParseResult arguments) => new(RequireModel(arguments))
+    {
+        Preset = arguments.GetValue(_preset),
+        Task = arguments.GetValue(_task),
+        Sets = arguments.GetValue(_set)!,
+        DataPath = FullPath(arguments.GetValue(_data)),
+        Length = arguments.GetValue(_length),
+        Steps = arguments.GetValue(_steps),
+        BatchSize = arguments.GetValue(_batchSize),
+        LearningRate = arguments.GetValue(_learningRate),
+        Seed = arguments.GetValue(_seed) ?? 1,
+    };
+
+    private string RequireModel(ParseResult arguments) => arguments.GetValue(_model)
+        ?? throw new UserException("Say which model to train: `zoo train MODEL`. `zoo list` shows what is installed.");
+
+    private (string Path, RunRecord Record) FindRun(ParseResult arguments, Catalog catalog)
+    {
+        if (arguments.GetValue(_resume) is { } path)
+        {
+            RunFolder.RequireRun(path);
+            return (path, RunRecord.Read(Path.Combine(path, RunFolder.ConfigName)));
+        }
+        var (installed, namedPreset) = catalog.Architecture(RequireModel(arguments));
+        var preset = RunPlanner.CheckPreset(installed, arguments.GetValue(_preset) ?? namedPreset);
+        var task = arguments.GetValue(_task) is { } typed ? catalog.Task(typed).Info.Name : null;
+        var parent = arguments.GetValue(_out) ?? DefaultOut;
+        return RunFolder.Newest(parent, r => r.Model == installed.Info.Name && r.Preset == preset && (task is null || r.Task == task))
+            ?? throw new UserException($"--resume: there is no run of {installed.Info.Name} (preset {preset}){(task is null ? "" : $" on {task}")} " +
+                $"in '{parent}'. Name a run folder, or leave --resume out to begin one.");
+    }
+
+    /// <summary>A resumed run goes on as it began: an option that says otherwise is an error, one that repeats it is not.</summary>
+    private void RequireSameRun(ParseResult arguments, RunRecord record, RunPlan plan)
+    {
+        var problems = new List<string>();
+        void Compare(string option, object? typed, object? recorded)
+        {
+            if (typed is not null && !typed.Equals(recorded))
+                problems.Add($"{option} {Words(typed)}: the run has {Words(recorded)}");
+        }
+
+        if (arguments.GetValue(_model) is { } name)
+            Compare("model", plan.Installed.Info.Name == name || plan.Installed.Info.Aliases.Any(a => a.Name == name) ? record.Model : name, record.Model);
+        Compare("--task", arguments.GetValue(_task), record.Task);
+        Compare("--preset", arguments.GetValue(_preset), record.Preset);
+        Compare("--batch-size", arguments.GetValue(_batchSize), plan.Training.BatchSize);
+        Compare("--length", arguments.GetValue(_length), record.Length);
+        Compare("--lr", arguments.GetValue(_learningRate), plan.Training.LearningRate);
+        Compare("--seed", arguments.GetValue(_seed), record.Seed);
+        Compare("--dtype", arguments.GetValue(_dtype), record.Dtype);
+        Compare("--steps", arguments.GetValue(_steps), record.Steps);
+        var recordedSets = record.Config.DeepClone().AsObject();
+        recordedSets["task"] = record.TaskOptions.DeepClone();
+        recordedSets["train"] = record.Training.DeepClone();
+        foreach (var (key, value) in Leaves(RunPlanner.ParseSets(arguments.GetValue(_set)!), ""))
+        {
+            if (!JsonNode.DeepEquals(value, Find(recordedSets, key)))
+                problems.Add($"--set {key}={Words(value)}: the run has {Words(Find(recordedSets, key))}");
+        }
+        if (problems.Count > 0)
+        {
+            throw new UserException("--resume goes on with a run as it began, and these options say otherwise. Leave them out, or begin a new run without --resume.\n" +
+                string.Join('\n', problems.Select(p => "  " + p)));
+        }
+    }
+
+    private RunRecord Begin(ParseResult arguments, RunPlan plan, Trainer trainer, torch.Device device, KernelChoice kernels, int threads) => new()
+    {
+        Model = plan.Installed.Info.Name,
+        Preset = plan.Preset,
+        Plugin = plan.Installed.Plugin,
+        PluginVersion = plan.Installed.PluginVersion,
+        Config = ConfigJson.Write(plan.Config),
+        Task = plan.Task.Info.Name,
+        TaskVersion = plan.Task.Info.Version,
+        TaskOptions = plan.TaskOptions,
+        DataPath = plan.Request.DataPath,
+        Data = plan.Data.Description,
+        TrainingExamples = plan.Data.TrainingCount,
+        Length = plan.Request.Length,
+        Training = ConfigJson.Write(plan.Training),
+        Steps = trainer.StepCount,
+        Seed = plan.Request.Seed,
+        Device = device.ToString(),
+        Dtype = Float32,
+        Kernels = kernels.ToString(),
+        Threads = threads,
+        EvalEvery = arguments.GetValue(_evalEvery) ?? TrainingIntervals.Evaluation(
+            trainer.StepCount, plan.Data.TrainingCount, (long)plan.Training.BatchSize!.Value * plan.Training.Accumulate!.Value),
+        CheckpointEvery = arguments.GetValue(_checkpointEvery),
+        Keep = arguments.GetValue(_keep) ?? DefaultKeep,
+        Started = DateTimeOffset.Now,
+    };
+
+    private RunRecord Continue(
+        ParseResult arguments, RunRecord record, Trainer trainer, torch.Device device, KernelChoice kernels, int threads) => record with
+        {
+            Device = device.ToString(),
+            Kernels = kernels.ToString(),
+            Threads = threads,
+            EvalEvery = arguments.GetValue(_evalEvery) ?? record.EvalEvery,
+            CheckpointEvery = arguments.GetValue(_checkpointEvery) ?? record.CheckpointEvery,
+            Keep = arguments.GetValue(_keep) ?? record.Keep,
+            Steps = trainer.StepCount,
+        };
+
+    private static Checkpoint? Resume(Output output, RunFolder folder, RunRecord record, Trainer trainer)
+    {
+        var start = new CheckpointStore(folder.CheckpointsPath, record.Keep).NewestWhole(output.Note);
+        if (start is not null && start.State.Step > trainer.StepCount)
+            throw new UserException($"'{start.Path}' is of step {start.State.Step:N0}, and the run has {trainer.StepCount:N0} steps: it belongs to another run.");
+        if (start is not null && start.State.Random.Seed != record.Seed)
+            throw new UserException($"'{start.Path}' is of a run with seed {start.State.Random.Seed}, this one has {record.Seed}: it belongs to another run.");
+        output.Note(start is null ? "It had no checkpoint yet; it begins again." : $"It goes on after step {start.State.Step:N0}.");
+        return start;
+    }
+
+    private static void Introduce(Output output, RunPlan plan, RunRecord record, Model model, Trainer trainer, RunFolder folder)
+    {
+        var training = plan.Training;
+        output.Note($"Model      {record.Model}, preset {record.Preset}, {ModelFactory.ParameterCount(model):N0} parameters");
+        output.Note($"Task       {record.Task}: {plan.Data.Description}");
+        output.Note($"Training   {trainer.StepCount:N0} steps of {training.BatchSize:N0}" +
+            $"{(training.Accumulate > 1 ? $" × {training.Accumulate}" : "")}, {training.Optimizer} at lr {training.LearningRate:G4}, " +
+            $"schedule {training.Schedule.ToString()!.ToLowerInvariant()}, seed {record.Seed}");
+        var backends = trainer.FusedStepName is { } fused ? $"{fused} on cpu" : $"kernels {record.Kernels}";
+        output.Note($"Device     {record.Device}, {record.Threads} {(record.Threads == 1 ? "thread" : "threads")}, {record.Dtype}, {backends}");
+        output.Note($"Run        {folder.Path}");
+    }
+
+    private static int Report(Output output, RunPlan plan, RunFolder folder, RunOutcome outcome)
+    {
+        if (outcome.Interrupted)
+        {
+            output.Record(new JsonObject { ["event"] = "interrupted", ["run"] = folder.Path, ["steps"] = outcome.Steps });
+            output.Error($"Interrupted after step {outcome.Steps:N0}; saved. Go on with: zoo train {plan.Installed.Info.Name} --resume {folder.Path}");
+            return ExitCode.Interrupted;
+        }
+        var backends = new JsonObject(OpUsage.Backends.Select(b => KeyValuePair.Create<string, JsonNode?>(b.Key, b.Value)));
+        output.Record(new JsonObject
+        {
+            ["event"] = "done",
+            ["run"] = folder.Path,
+            ["steps"] = outcome.Steps,
+            ["metrics"] = TrainingRun.ToJson(outcome.Metrics),
+            ["backends"] = backends,
+            ["seconds"] = Math.Round(outcome.TrainSeconds, 3),
+        });
+        output.Say($"Trained {plan.Installed.Info.Name} on {plan.Task.Info.Name} for {outcome.Steps:N0} steps in {TrainingProgress.Duration(outcome.TrainSeconds)}.");
+        EvalCommand.Say(output, outcome.Metrics);
+        output.Say($"Run folder: {folder.Path}");
+        return ExitCode.Done;
+    }
+
+    private static int Threads(int? wanted, RunPlan plan, Model model)
+    {
+        var shape = plan.Data.Shape;
+        var tokens = plan.Training.BatchSize!.Value * (long)(model.Kind == ModelKind.ImageClassifier ? 1 : shape.Length ?? 1);
+        var threads = wanted ?? ModelFactory.DefaultThreads(ModelFactory.ParameterCount(model), tokens, torch.get_num_threads());
+        torch.set_num_threads(threads);
+        return threads;
+    }
+
+    private static void RequireDtype(string dtype)
+    {
+        if (dtype == BFloat16)
+            throw new UserException("--dtype bf16: training in bfloat16 is not there yet; use --dtype fp32.");
+        if (dtype != Float32)
+            throw new UserException($"--dtype {dtype}: it must be {Float32} or {BFloat16}.");
+    }
+
+    /// <summary>The option parser reads "nan" and "inf" as numbers.</summary>
+    private void RequireNumber(ParseResult arguments)
+    {
+        if (arguments.GetValue(_learningRate) is { } rate && !(double.IsFinite(rate) && rate >= 0))
+            throw new UserException($"--lr {rate}: it must be a number from 0 up.");
+    }
+
+    private static string? FullPath(string? path) => path is null ? null : Path.GetFullPath(path);
+
+    private static string Words(object? value) => value switch
+    {
+        null => "none",
+        JsonNode node => node.ToJsonString(),
+        IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
+        _ => value.ToString()!,
+    };
+
+    private static IEnumerable<KeyValuePair<string, JsonNode?>> Leaves(JsonObject values, string prefix) => values.SelectMany(p =>
+        p.Value is JsonObject { Count: > 0 } inner ? Leaves(inner, $"{prefix}{p.Key}.") : [new(prefix + p.Key, p.Value)]);
+
+    private static JsonNode? Find(JsonObject values, string path)
+    {
+        JsonNode? node = values;
+        foreach (var key in path.Split('.'))
+            node = (node as JsonObject)?[key];
+        return node;
+    }
+
+    private static Option<string?> Text(string name, string help, string description) => new(name) { Description = description, HelpName = help };
+
+    private static Option<int?> Count(string name, string description, int least)
+    {
+        var option = new Option<int?>(name) { Description = description, HelpName = "N" };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && result.GetValueOrDefault<int?>() is { } value && value < least)
+                result.AddError($"{name} {value}: it must be at least {least}.");
+        });
+        return option;
+    }
+
+    private static Option<long?> Number(string name, string description, long least)
+    {
+        var option = new Option<long?>(name) { Description = description, HelpName = "N" };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && result.GetValueOrDefault<long?>() is { } value && value < least)
+                result.AddError($"{name} {value}: it must be at least {least}.");
+        });
+        return option;
+    }
+}

@@ -1,0 +1,77 @@
+using System.Globalization;
+using Zoo.Architectures;
+using Zoo.Files;
+
+namespace Zoo.Host.Runs;
+
+/// <summary>A checkpoint folder that was found whole.</summary>
+/// <param name="Path">The folder.</param>
+/// <param name="State">Its state.json.</param>
+internal sealed record Checkpoint(string Path, CheckpointState State)
+{
+    /// <summary>The model's parameters and buffers.</summary>
+    public const string ModelName = "model.safetensors";
+
+    /// <summary>The optimiser's state.</summary>
+    public const string OptimizerName = "optimizer.safetensors";
+
+    /// <summary>Step, position, checksums.</summary>
+    public const string StateName = "state.json";
+
+    private const string Prefix = "step-";
+
+    /// <summary>The folder's name for a step.</summary>
+    public static string NameOf(long step) => Prefix + step.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>The step of a folder's name, or null when it is no checkpoint's.</summary>
+    public static long? StepOf(string path)
+    {
+        var name = System.IO.Path.GetFileName(path);
+        return name.StartsWith(Prefix, StringComparison.Ordinal)
+            && long.TryParse(name.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var step) ? step : null;
+    }
+
+    /// <summary>Opens a checkpoint and checks every file's size and checksum.</summary>
+    /// <exception cref="BadFileException">It is not whole; the message says what is wrong.</exception>
+    public static Checkpoint Open(string path)
+    {
+        var statePath = System.IO.Path.Combine(path, StateName);
+        var state = RunJson.Read<CheckpointState>(statePath, "a checkpoint's state");
+        if (state.Format != CheckpointState.CurrentFormat)
+            throw new BadFileException($"'{statePath}' has format {state.Format}, and this version of Zoo reads {CheckpointState.CurrentFormat}. Use the version that wrote it.");
+        if (state.Step < 0 || state.LossCount < 0)
+            throw new BadFileException($"'{statePath}' is not a checkpoint's state: step or loss_count is negative.");
+        foreach (var name in (string[])[ModelName, OptimizerName])
+        {
+            if (!state.Files.TryGetValue(name, out var expected))
+                throw new BadFileException($"'{statePath}' has no checksum of {name}.");
+            var file = new FileInfo(System.IO.Path.Combine(path, name));
+            if (!file.Exists)
+                throw new BadFileException($"'{file.FullName}' is missing.");
+            if (file.Length != expected.Bytes)
+                throw new BadFileException($"'{file.FullName}' has {file.Length:N0} bytes and should have {expected.Bytes:N0}.");
+            if (FileHash.Sha256(file.FullName) != expected.Sha256)
+                throw new BadFileException($"'{file.FullName}' has another checksum than when it was written.");
+        }
+        return new Checkpoint(path, state);
+    }
+
+    /// <summary>Copies the saved parameters and buffers into a model.</summary>
+    /// <exception cref="UserException">They do not fit it.</exception>
+    public void LoadModel(Model model)
+    {
+        var path = System.IO.Path.Combine(Path, ModelName);
+        using var file = SafeTensorsFile.Open(path);
+        var tensors = file.LoadAll();
+        StateDict.Load(model, tensors, $"'{path}'");
+        foreach (var tensor in tensors.Values)
+            tensor.Dispose();
+    }
+
+    /// <summary>The optimiser's tensors. The caller disposes them.</summary>
+    public NamedTensors LoadOptimizer()
+    {
+        using var file = SafeTensorsFile.Open(System.IO.Path.Combine(Path, OptimizerName));
+        return file.LoadAll();
+    }
+}

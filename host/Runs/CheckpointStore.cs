@@ -1,0 +1,101 @@
+using Zoo.Architectures;
+using Zoo.Files;
+
+namespace Zoo.Host.Runs;
+
+/// <summary>
+/// The checkpoints of a run. Each is a folder that appears whole or not at all: written aside, flushed, renamed. Older ones go once a
+/// newer one is in place.
+/// </summary>
+/// <param name="folder">Where they lie.</param>
+/// <param name="keep">How many are kept.</param>
+internal sealed class CheckpointStore(string folder, int keep)
+{
+    private const string AsidePrefix = ".";
+
+    /// <summary>Writes a checkpoint; one of the same step is replaced.</summary>
+    /// <param name="model">Its parameters and buffers.</param>
+    /// <param name="optimizerState">The optimiser's tensors.</param>
+    /// <param name="state">All but the checksums.</param>
+    /// <exception cref="IOException">The disk is full or the folder is not writable; the older checkpoints are as they were.</exception>
+    public void Save(Model model, NamedTensors optimizerState, CheckpointState state)
+    {
+        var path = Path.Combine(folder, Checkpoint.NameOf(state.Step));
+        var aside = Path.Combine(folder, $"{AsidePrefix}{Checkpoint.NameOf(state.Step)}.{Guid.NewGuid():N}.partial");
+        try
+        {
+            Directory.CreateDirectory(aside);
+            var tensors = StateDict.Save(model);
+            SafeTensorsWriter.Write(Path.Combine(aside, Checkpoint.ModelName), tensors);
+            foreach (var tensor in tensors.Values)
+                tensor.Dispose();
+            SafeTensorsWriter.Write(Path.Combine(aside, Checkpoint.OptimizerName), optimizerState);
+            RunJson.Write(Path.Combine(aside, Checkpoint.StateName), state with
+            {
+                Files = new[] { Checkpoint.ModelName, Checkpoint.OptimizerName }.ToDictionary(name => name, name => Describe(Path.Combine(aside, name))),
+            });
+            if (Directory.Exists(path))
+                Remove(path);
+            Directory.Move(aside, path);
+        }
+        catch
+        {
+            if (Directory.Exists(aside))
+                Directory.Delete(aside, recursive: true);
+            throw;
+        }
+        // Later steps than this one are what resuming passed over: not whole, and about to be made again.
+        var later = Steps().Where(step => step > state.Step);
+        var older = Steps().Where(step => step < state.Step).OrderDescending().Skip(keep - 1);
+        foreach (var step in later.Concat(older).ToList())
+            Remove(Path.Combine(folder, Checkpoint.NameOf(step)));
+    }
+
+    /// <summary>The newest whole checkpoint, or null when none was ever written.</summary>
+    /// <param name="passedOver">Told in a sentence about each newer one that is not whole.</param>
+    /// <exception cref="BadFileException">There are checkpoints, and none is whole.</exception>
+    public Checkpoint? NewestWhole(Action<string> passedOver)
+    {
+        var faults = new List<string>();
+        foreach (var step in Steps().OrderDescending())
+        {
+            try
+            {
+                var checkpoint = Checkpoint.Open(Path.Combine(folder, Checkpoint.NameOf(step)));
+                foreach (var fault in faults)
+                    passedOver($"A newer checkpoint is passed over, because it is not whole: {fault}");
+                return checkpoint;
+            }
+            catch (BadFileException e)
+            {
+                faults.Add(e.Message);
+            }
+        }
+        return faults.Count == 0
+            ? null
+            : throw new BadFileException($"No checkpoint in '{folder}' is whole, so the run cannot go on:\n{string.Join('\n', faults.Select(f => "  " + f))}");
+    }
+
+    /// <summary>Removes what an interrupted write or removal left behind.</summary>
+    public void RemoveLeftovers()
+    {
+        if (!Directory.Exists(folder))
+            return;
+        foreach (var path in Directory.EnumerateDirectories(folder, AsidePrefix + "step-*").ToList())
+            Directory.Delete(path, recursive: true);
+    }
+
+    private IEnumerable<long> Steps() => Directory.Exists(folder)
+        ? [.. Directory.EnumerateDirectories(folder).Select(Checkpoint.StepOf).OfType<long>()]
+        : [];
+
+    /// <summary>Takes a checkpoint out of sight first, so that no half-removed one is ever found.</summary>
+    private void Remove(string path)
+    {
+        var aside = Path.Combine(folder, $"{AsidePrefix}{Path.GetFileName(path)}.{Guid.NewGuid():N}.removing");
+        Directory.Move(path, aside);
+        Directory.Delete(aside, recursive: true);
+    }
+
+    private static CheckpointState.FileState Describe(string path) => new(new FileInfo(path).Length, FileHash.Sha256(path));
+}

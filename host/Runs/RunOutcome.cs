@@ -1,0 +1,10 @@
+using Zoo.Tasks;
+
+namespace Zoo.Host.Runs;
+
+/// <summary>How a training ended.</summary>
+/// <param name="Steps">Steps done.</param>
+/// <param name="Metrics">Held-out metrics at the end; empty when it was interrupted.</param>
+/// <param name="TrainSeconds">Seconds of training over all sessions, evaluations and checkpoints left out.</param>
+/// <param name="Interrupted">Whether it was asked to end early; it is saved.</param>
+internal sealed record RunOutcome(long Steps, IReadOnlyList<Metric> Metrics, double TrainSeconds, bool Interrupted);

@@ -1,0 +1,49 @@
+using TorchSharp;
+using Zoo.Architectures;
+using Zoo.Host.Configuration;
+using Zoo.Kernels;
+using Zoo.Training;
+
+namespace Zoo.Host.Training;
+
+/// <summary>Builds the model of a plan, the same for the same seed.</summary>
+internal static class ModelFactory
+{
+    /// <summary>Work of a batch (parameters × tokens) below which a second thread costs more than it brings; measured in the remarks.</summary>
+    /// <remarks>
+    /// The operations of a small batch are shorter than the hand-over between threads. MEASURED
+    /// </remarks>
+    private const double SingleThreadWork = 1 << 22;
+
+    /// <summary>Builds it, initialised from the seed, on the device.</summary>
+    /// <exception cref="UserException">The config cannot be built here, or a backend was named for an op that does not exist.</exception>
+    public static Model Build(Catalog catalog, RunPlan plan, int seed, torch.Device device, KernelChoice kernels)
+    {
+        torch.manual_seed(seed);
+        var model = plan.Installed.Architecture.CreateModel(plan.Config, new BuildContext
+        {
+            Device = device,
+            Kernels = kernels,
+            Ops = catalog.Ops,
+        });
+        var fused = (model as IFusedTraining)?.FusedStepName;
+        var unknown = kernels.NamedOps.FirstOrDefault(op => op != fused && catalog.Ops.Find(op) is null);
+        if (unknown is not null)
+        {
+            model.Dispose();
+            var known = catalog.Ops.All.Select(op => op.Name).Concat(fused is null ? [] : [fused]).ToList();
+            throw new UserException($"--kernels {kernels}: no installed plugin has an op named '{unknown}'.{Names.DidYouMean(unknown, known)}");
+        }
+        return device.type == DeviceType.CPU ? model : (Model)model.to(device);
+    }
+
+    /// <summary>How many numbers the model has.</summary>
+    public static long ParameterCount(Model model) => model.parameters().Sum(p => p.numel());
+
+    /// <summary>How many threads suit a training when the user does not say.</summary>
+    /// <param name="parameterCount">Parameters of the model.</param>
+    /// <param name="tokens">Tokens of a batch; a sample counts as one where there are none.</param>
+    /// <param name="available">What libtorch would take.</param>
+    public static int DefaultThreads(long parameterCount, long tokens, int available) =>
+        (double)parameterCount * tokens < SingleThreadWork ? 1 : available;
+}
