@@ -104,7 +104,7 @@ internal sealed class TrainerTests
         for (var i = 0; i < 990; i++)
             Step(trainer);
 
-        Assert.That(Tensor.TotalCount, Is.EqualTo(before));
+        Assert.That(Tensor.TotalCount, Is.LessThanOrEqualTo(before), "finalisers of earlier tests may lower it");
     }
 
     [Test]
@@ -163,7 +163,7 @@ internal sealed class TrainerTests
         Assert.That(metrics.Select(m => m.Count), Is.EqualTo([30, 30, 30, 10, 10, 10]));
         Assert.That(new Evaluator(model, data, CPU).Run(data.HeldOut), Is.EqualTo(metrics), "no dropout in evaluation mode");
         Assert.That(model.training, Is.True);
-        Assert.That(Tensor.TotalCount, Is.EqualTo(before));
+        Assert.That(Tensor.TotalCount, Is.LessThanOrEqualTo(before), "finalisers of earlier tests may lower it");
     }
 
     [Test]
