@@ -12,6 +12,7 @@ public static class ConfigJson
     private static readonly JsonSerializerOptions Options = new()
     {
         WriteIndented = true,
+        IgnoreReadOnlyProperties = true,   // derived values, and overrides of what the base record ignores
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
     };
@@ -147,7 +148,7 @@ public static class ConfigJson
     {
         type = Nullable.GetUnderlyingType(type) ?? type;
         if (type.IsEnum)
-            return "one of " + string.Join(", ", Enum.GetNames(type).Select(JsonNamingPolicy.SnakeCaseLower.ConvertName));
+            return "one of " + string.Join(", ", Enum.GetNames(type).Select(name => MemberName(type, name)));
         if (type == typeof(bool))
             return "true or false";
         if (type == typeof(int) || type == typeof(long))
@@ -160,4 +161,8 @@ public static class ConfigJson
             return "an object";
         return typeof(IEnumerable).IsAssignableFrom(type) ? "a list" : $"a {type.Name}";
     }
+
+    private static string MemberName(Type enumType, string name) =>
+        enumType.GetField(name)!.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()?.Name
+        ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(name);
 }

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Zoo.Training;
 
 /// <summary>Which optimiser updates the parameters.</summary>
@@ -7,5 +9,5 @@ public enum OptimizerKind
     Sgd,
 
     /// <summary>Adam with decoupled weight decay (Loshchilov and Hutter 2019).</summary>
-    AdamW,
+    [JsonStringEnumMemberName("adamw")] AdamW,
 }
