@@ -1,0 +1,174 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+using Zoo.Architectures;
+using Zoo.Tasks;
+using static TorchSharp.torch;
+
+namespace Zoo.LeNet;
+
+/// <summary>
+/// The network of 1989: two layers of planes with shared weights (H1, H2), a fully connected one (H3) and ten outputs.
+/// </summary>
+/// <remarks>
+/// LeCun et al. 1989: weights are shared within a plane and each unit has a bias of its own; both layers of planes look at 5 x 5 units
+/// two apart, with a border of two around what they see. H2's twelve planes stand in three groups of four, and each group sees eight of
+/// H1's planes: 0 to 7, 4 to 11, and 0 to 3 with 8 to 11.
+/// </remarks>
+internal sealed class LeNetModel : ImageClassifier
+{
+    private const int ImageSide = 16;
+    private const int Classes = 10;
+    private const int KernelSide = 5;
+    private const int Stride = 2;
+    private const int BorderWidth = KernelSide / 2;
+    private const int PlaneCount = 12;
+    private const int SeenPlaneCount = 8;
+    private const int GroupCount = 3;
+    private const int H1Side = ImageSide / Stride;
+    private const int H2Side = H1Side / Stride;
+    private const int H2UnitCount = PlaneCount * H2Side * H2Side;
+    private const int H3UnitCount = 30;
+    private const double Background = -1;   // empty paper
+
+    private static readonly long[] PlanesSeen = [0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7, 8, 9, 10, 11, 0, 1, 2, 3, 8, 9, 10, 11];
+
+    [ComponentName(Name = "H1w")] private readonly Parameter _h1Weights;
+    [ComponentName(Name = "H1b")] private readonly Parameter _h1Biases;
+    [ComponentName(Name = "H2w")] private readonly Parameter _h2Weights;
+    [ComponentName(Name = "H2b")] private readonly Parameter _h2Biases;
+    [ComponentName(Name = "H3w")] private readonly Parameter _h3Weights;
+    [ComponentName(Name = "H3b")] private readonly Parameter _h3Biases;
+    [ComponentName(Name = "outw")] private readonly Parameter _outputWeights;
+    [ComponentName(Name = "outb")] private readonly Parameter _outputBiases;
+    [ComponentName(Name = "planes_seen")] private readonly Tensor _planesSeen;   // [group x plane], int64
+    [ComponentName(Name = "targets")] private readonly Tensor _targets;          // [class, class]: 1 on the diagonal, -1 elsewhere
+    private readonly LeNetConfig _config;
+
+    public LeNetModel(LeNetConfig config, BuildContext context) : base("lenet1989")
+    {
+        _config = config;
+        using var scope = NewDisposeScope();
+        const int kernelSize = KernelSide * KernelSide;
+        _h1Weights = Weights(kernelSize, PlaneCount, 1, KernelSide, KernelSide);
+        _h1Biases = Biases(0, PlaneCount, H1Side, H1Side);
+        _h2Weights = Weights(SeenPlaneCount * kernelSize, PlaneCount, SeenPlaneCount, KernelSide, KernelSide);
+        _h2Biases = Biases(0, PlaneCount, H2Side, H2Side);
+        _h3Weights = Weights(H2UnitCount, H2UnitCount, H3UnitCount);
+        _h3Biases = Biases(0, H3UnitCount);
+        _outputWeights = Weights(H3UnitCount, H3UnitCount, Classes);
+        _outputBiases = Biases(config.Loss == LeNetLoss.Mse ? -1 : 0, Classes);   // nine of ten targets are -1
+        _planesSeen = tensor(PlanesSeen, device: context.Device).DetachFromDisposeScope();
+        _targets = (eye(Classes, device: context.Device) * 2 - 1).DetachFromDisposeScope();
+        register_buffer("planes_seen", _planesSeen, persistent: false);
+        register_buffer("targets", _targets, persistent: false);
+        RegisterComponents();
+
+        // Drawn on the CPU wherever the model goes, so that a seed means one set of weights.
+        Parameter Weights(int fanIn, params long[] shape) =>
+            Own((rand(shape, ScalarType.Float32) * 2 - 1) * (2.4 / Math.Sqrt(fanIn)));
+        Parameter Biases(double value, params long[] shape) => Own(full(shape, value, ScalarType.Float32));
+        Parameter Own(Tensor values)
+        {
+            var parameter = new Parameter(values.to(context.Device));
+            parameter.DetachFromDisposeScope();
+            return parameter;
+        }
+    }
+
+    public override ImageShape Input { get; } = new(1, ImageSide, ImageSide);
+
+    public override int ClassCount => Classes;
+
+    /// <summary>Trainable numbers, counted from the shapes.</summary>
+    internal long ParameterCount => TrainableParameters().Sum(p => p.Parameter.numel());
+
+    /// <summary>Multiplications by a weight for one image: a shared weight counts once for every unit of its plane.</summary>
+    internal long WeightMacCount =>
+        _h1Weights.numel() * H1Side * H1Side + _h2Weights.numel() * H2Side * H2Side + _h3Weights.numel() + _outputWeights.numel();
+
+    /// <summary>Class scores; in training mode of a moved image and with units dropped, where the config says so.</summary>
+    /// <param name="images">In [-1, 1], -1 for empty paper, [batch, 1, 16, 16].</param>
+    /// <returns>tanh outputs (mse) or plain scores (cross-entropy), [batch, 10].</returns>
+    /// <exception cref="ShapeException">The images have another shape.</exception>
+    public override Tensor Logits(Tensor images)
+    {
+        Shape.Require(images, "images", Shape.Any, 1, ImageSide, ImageSide);
+        using var scope = NewDisposeScope();
+        var x = images.dtype == _h1Weights.dtype ? images : images.to(_h1Weights.dtype);
+        if (training && _config.Shift)
+            x = Moved(x);
+        var h1 = Activate(SharedWeights(x, _h1Weights, groups: 1, Background) + _h1Biases);            // [batch, 12, 8, 8]
+        var seen = h1.index_select(1, _planesSeen);                                                    // [batch, 3 x 8, 8, 8]
+        var h2 = Activate(SharedWeights(seen, _h2Weights, GroupCount, HiddenBorder) + _h2Biases);      // [batch, 12, 4, 4]
+        var features = h2.reshape(-1, H2UnitCount);
+        if (training && _config.Dropout > 0)
+            features = features * Kept(features);
+        var h3 = Activate(_h3Biases.addmm(features, _h3Weights, 1, 1));                                // [batch, 30]
+        var scores = _outputBiases.addmm(h3, _outputWeights, 1, 1);                                    // [batch, 10]
+        if (_config.Loss == LeNetLoss.Mse)
+            scores = scores.tanh();
+        if (scores.dtype is ScalarType.BFloat16 or ScalarType.Float16)
+            scores = scores.to(ScalarType.Float32);                                                    // the loss is no place to save bits
+        return scores.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Mean squared error over batch and outputs, or softmax cross-entropy.</summary>
+    public override Tensor Loss(Tensor logits, Tensor labels)
+    {
+        if (_config.Loss == LeNetLoss.CrossEntropy)
+            return base.Loss(logits, labels);
+        using var scope = NewDisposeScope();
+        var targets = _targets.index_select(0, labels).to(logits.dtype);
+        return nn.functional.mse_loss(logits, targets).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>What lies around H1's planes: the image's background in the reproduction, whatever the activation.</summary>
+    private double HiddenBorder => _config.Faithful || _config.Activation == LeNetActivation.Tanh ? Background : 0;
+
+    private Tensor Activate(Tensor x) => _config.Activation == LeNetActivation.Tanh ? x.tanh() : x.relu();
+
+    /// <summary>Each output plane is one 5 x 5 kernel over its group's input planes, at every second place.</summary>
+    /// <param name="x">[batch, groups x plane, side, side].</param>
+    /// <param name="weights">[12, plane, 5, 5].</param>
+    /// <param name="groups">Output and input planes are split into so many groups.</param>
+    /// <param name="border">What lies around the planes.</param>
+    /// <returns>[batch, 12, side / 2, side / 2], without biases.</returns>
+    private static Tensor SharedWeights(Tensor x, Tensor weights, int groups, double border)
+    {
+        var padded = nn.functional.pad(x, [BorderWidth, BorderWidth, BorderWidth, BorderWidth], PaddingModes.Constant, border);
+        if (x.shape[0] > 1)
+            return nn.functional.conv2d(padded, weights, bias: null, strides: [Stride, Stride], groups: groups);
+
+        // One image: libtorch's convolution spends most of its time getting ready; the same sums as a matrix product take half of it.
+        var inputs = weights[0].numel();
+        var side = x.shape[2] / Stride;
+        var columns = nn.functional.unfold(padded, KernelSide, stride: Stride).view(groups, inputs, side * side);
+        return weights.view(groups, -1, inputs).bmm(columns).view(1, weights.shape[0], side, side);
+    }
+
+    /// <summary>The images moved by -1, 0 or 1 pixel on each axis, drawn once for the batch.</summary>
+    private Tensor Moved(Tensor images)
+    {
+        var down = Randomness.NextInt32(-1, 2);
+        var right = Randomness.NextInt32(-1, 2);
+        return _config.Faithful ? Wrapped(images, down, right) : Filled(images, down, right);
+    }
+
+    /// <summary>0 for a unit that is dropped, 1 / (1 - dropout) for one that stays; a draw a unit, image after image.</summary>
+    private Tensor Kept(Tensor features)
+    {
+        var factors = new float[features.numel()];
+        var kept = (float)(1 / (1 - _config.Dropout));
+        for (var i = 0; i < factors.Length; i++)
+            factors[i] = Randomness.NextSingle() < _config.Dropout ? 0 : kept;
+        return tensor(factors, features.dtype, features.device).view(features.shape);
+    }
+
+    /// <summary>Moved down and right; what leaves on one side comes in on the other.</summary>
+    internal static Tensor Wrapped(Tensor images, long down, long right) => images.roll([down, right], [2, 3]);
+
+    /// <summary>Moved down and right; empty paper comes in.</summary>
+    internal static Tensor Filled(Tensor images, long down, long right) =>
+        nn.functional.pad(images, [right, -right, down, -down], PaddingModes.Constant, Background);
+}
