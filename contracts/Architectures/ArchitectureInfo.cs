@@ -24,6 +24,11 @@ public sealed record ArchitectureInfo(string Name, string Title, string Paper)
     /// <summary>What the model can do beyond its kind's whole-sequence form, and which exact equivalences it promises.</summary>
     public ModelAbilities Abilities { get; init; } = ModelAbilities.None;
 
+    /// <summary>
+    /// Whether its gradients are the derivatives of what it computes; false where roundings pass gradients straight through.
+    /// </summary>
+    public bool HasExactGradient { get; init; } = true;
+
     /// <summary>Names of the ops it uses, for `zoo show`.</summary>
     public IReadOnlyList<string> Ops { get; init; } = [];
 

@@ -26,6 +26,11 @@ public abstract class Op
     /// <summary>Its hand-written kernels, the fastest first.</summary>
     public virtual IReadOnlyList<OpKernel> Kernels => [];
 
+    /// <summary>
+    /// Whether its gradients are the derivatives of what it computes; false where roundings pass gradients straight through.
+    /// </summary>
+    public virtual bool HasExactGradient => true;
+
     /// <summary>The definition in plain tensor code, with autograd by libtorch.</summary>
     /// <param name="inputs">Checked: every required argument, no other names.</param>
     /// <param name="options">Values of the options that were given.</param>
@@ -51,7 +56,7 @@ public abstract class Op
     /// <param name="options">Options by name.</param>
     /// <param name="choice">Which backend is wanted.</param>
     /// <exception cref="ShapeException">An argument is missing, unknown or misshaped.</exception>
-    /// <exception cref="UserException">The demanded backend does not take these inputs; the message has its reason.</exception>
+    /// <exception cref="BackendRejectedException">The demanded backend does not take these inputs; the message has its reason.</exception>
     public OpResult Invoke(NamedTensors inputs, OpOptions options, KernelChoice choice)
     {
         var call = Describe(inputs, options);
@@ -96,7 +101,7 @@ public abstract class Op
             return Kernels.FirstOrDefault(k => k.WhyNot(call) is null);
         var kernel = Kernels.FirstOrDefault(k => k.Backend == demanded);
         if (kernel?.WhyNot(call) is { } reason)
-            throw new UserException($"--kernels {choice}: {Name} cannot run on '{demanded}': {reason}.");
+            throw new BackendRejectedException($"--kernels {choice}: {Name} cannot run on '{demanded}': {reason}.");
         return kernel;
     }
 }
