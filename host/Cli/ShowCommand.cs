@@ -1,0 +1,188 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Spectre.Console;
+using TorchSharp;
+using Zoo.Architectures;
+using Zoo.Configuration;
+using Zoo.Host.Configuration;
+using Zoo.Host.Verification;
+using Zoo.Kernels;
+using Zoo.Native;
+using Zoo.Tasks;
+
+namespace Zoo.Host.Cli;
+
+/// <summary>`zoo show`: everything about one architecture that can be said without training it.</summary>
+internal sealed class ShowCommand : ZooCommand
+{
+    private readonly Argument<string> _model = new("model") { Description = "Name or alias of an architecture; `zoo list` has them." };
+
+    private readonly Option<string?> _preset = new("--preset")
+    {
+        Description = "The preset to show; the model's own when none is named.",
+        HelpName = "PRESET",
+    };
+
+    private readonly Option<string[]> _sets = new("--set")
+    {
+        Description = "A config key to change before showing, such as d_model=128 or ssm_cfg.d_state=32 (repeatable).",
+        HelpName = "key=value",
+        DefaultValueFactory = _ => [],
+    };
+
+    private readonly Option<string> _device = DeviceName.Option();
+
+    public ShowCommand() : base("show", "Config keys with their values, presets, parameter count, tasks, ops and backends of a model.")
+    {
+        Add(_model);
+        Add(_preset);
+        Add(_sets);
+        Add(_device);
+    }
+
+    public override int Run(ParseResult arguments, Session session)
+    {
+        var catalog = session.Catalog;
+        var (installed, namedPreset) = catalog.Architecture(arguments.GetValue(_model)!);
+        var preset = RunPlanner.CheckPreset(installed, arguments.GetValue(_preset) ?? namedPreset);
+        var config = installed.Architecture.ReadConfig(preset, RunPlanner.ParseSets(arguments.GetValue(_sets) ?? []));
+
+        LibTorch.Load();
+        var device = DeviceName.Parse(arguments.GetValue(_device)!);
+        var shown = new Shown(
+            installed, preset, config, installed.Architecture.Presets[installed.Info.DefaultPreset],
+            ParameterCounter.Describe(installed.Architecture, config, KernelChoice.Auto, catalog.Ops),
+            [.. catalog.TasksFor(installed.Info)],
+            [.. installed.Info.Ops.Select(name => ShownOp.Of(name, catalog.Ops.Find(name), device))]);
+        session.Output.Record(shown.ToJson());
+        if (!session.Output.Json)
+            Say(session.Output, shown);
+        return ExitCode.Done;
+    }
+
+    private static void Say(Output output, Shown shown)
+    {
+        var info = shown.Installed.Info;
+        output.Say($"{info.Name}: {info.Title}");
+        Line("paper", info.Paper);
+        Line("kind", string.Join(", ", info.OtherKinds.Prepend(info.Kind).Select(k => Kebab(k.ToString()))));
+        Line("abilities", string.Join(", ", shown.Abilities));
+        Line("plugin", $"{shown.Installed.Plugin} {shown.Installed.PluginVersion}");
+        Line("presets", string.Join(", ", shown.Installed.Architecture.Presets.Keys.Select(p => p == info.DefaultPreset ? $"{p} (default)" : p)));
+        Line("aliases", string.Join(", ", info.Aliases.Select(a => $"{a.Name} = preset {a.Preset}")));
+        Line("parameters", string.Create(CultureInfo.InvariantCulture, $"{shown.ParameterCount:N0} in {shown.Parameters.Count} tensors, preset {shown.Preset}"));
+        Line("tasks", string.Join(", ", shown.Tasks.Select(t => t.Info.Name == info.DefaultTask ? $"{t.Info.Name} (default)" : t.Info.Name)));
+        for (var i = 0; i < shown.Ops.Count; i++)
+            Line(i == 0 ? "ops" : "", shown.Ops[i].Sentence);
+        for (var i = 0; i < info.Limits.Count; i++)
+            Line(i == 0 ? "limits" : "", info.Limits[i]);
+        output.Say("");
+
+        var table = new Table { Border = TableBorder.Simple };
+        var others = shown.Preset != info.DefaultPreset || shown.Keys.Any(k => k.Value != k.Default);
+        table.AddColumn("Config key (--set)");
+        table.AddColumn(others ? "Value" : "Default");
+        if (others)
+            table.AddColumn("Default");
+        foreach (var (key, value, byDefault) in shown.Keys)
+            table.AddRow(((string[])(others ? [key, value, byDefault] : [key, value])).Select(t => new Text(t)));
+        output.Results.Write(table);
+
+        void Line(string heading, string text)
+        {
+            if (text.Length > 0)
+                output.Say($"  {heading,-10}  {text}");
+        }
+    }
+
+    private static string Kebab(string name) => JsonNamingPolicy.KebabCaseLower.ConvertName(name);
+
+    /// <summary>An op that the architecture uses, and where it would run.</summary>
+    private sealed record ShownOp(string Name, string? Title, string? Backend, IReadOnlyList<string> Backends)
+    {
+        public string Sentence => Backend is null
+            ? $"{Name}: no installed plugin has it"
+            : Backends.Count == 1 ? $"{Name}: {Backend} (it is written only as tensor code)"
+            : $"{Name}: {Backend} of {string.Join(", ", Backends)}";
+
+        public static ShownOp Of(string name, Op? op, torch.Device device)
+        {
+            if (op is null)
+                return new ShownOp(name, null, null, []);
+            var here = device.type == DeviceType.CUDA ? KernelChoice.Cuda : KernelChoice.Cpu;
+            return new ShownOp(
+                name, op.Title, op.Kernels.Any(k => k.Backend == here) ? here : KernelChoice.Reference,
+                [KernelChoice.Reference, .. op.Kernels.Select(k => k.Backend)]);
+        }
+
+        public JsonObject ToJson() => new()
+        {
+            ["op"] = Name,
+            ["title"] = Title,
+            ["backend"] = Backend,
+            ["backends"] = List(Backends),
+        };
+    }
+
+    /// <summary>Everything that is shown.</summary>
+    private sealed record Shown(
+        InstalledArchitecture Installed, string Preset, ModelConfig Config, ModelConfig Default,
+        IReadOnlyList<(string Name, long[] Shape)> Parameters, IReadOnlyList<ITask> Tasks, IReadOnlyList<ShownOp> Ops)
+    {
+        public long ParameterCount { get; } = ParameterCounter.Count(Parameters);
+
+        public IReadOnlyList<string> Abilities { get; } =
+            [.. Enum.GetValues<ModelAbilities>().Where(a => a != 0 && Installed.Info.Abilities.HasFlag(a)).Select(a => Kebab(a.ToString()))];
+
+        /// <summary>Every key, nested ones as "a.b", with its value here and in the default preset.</summary>
+        public IReadOnlyList<(string Key, string Value, string Default)> Keys
+        {
+            get
+            {
+                var defaults = ConfigJson.Flatten(Default).ToDictionary(k => k.Key, k => Literal(k.Value));
+                return [.. ConfigJson.Flatten(Config).Select(k => (k.Key, Literal(k.Value), defaults.GetValueOrDefault(k.Key, "")))];
+            }
+        }
+
+        public JsonObject ToJson()
+        {
+            var info = Installed.Info;
+            return new JsonObject
+            {
+                ["model"] = info.Name,
+                ["title"] = info.Title,
+                ["paper"] = info.Paper,
+                ["plugin"] = Installed.Plugin,
+                ["version"] = Installed.PluginVersion,
+                ["kind"] = Kebab(info.Kind.ToString()),
+                ["other_kinds"] = List(info.OtherKinds.Select(k => Kebab(k.ToString()))),
+                ["abilities"] = List(Abilities),
+                ["aliases"] = new JsonObject(info.Aliases.Select(a => KeyValuePair.Create<string, JsonNode?>(a.Name, a.Preset))),
+                ["presets"] = List(Installed.Architecture.Presets.Keys),
+                ["default_preset"] = info.DefaultPreset,
+                ["preset"] = Preset,
+                ["config"] = ConfigJson.Write(Config),
+                ["defaults"] = ConfigJson.Write(Default),
+                ["parameters"] = ParameterCount,
+                ["tensors"] = new JsonObject(Parameters.Select(p =>
+                    KeyValuePair.Create<string, JsonNode?>(p.Name, new JsonArray([.. p.Shape.Select(s => JsonValue.Create(s))])))),
+                ["tasks"] = List(Tasks.Select(t => t.Info.Name)),
+                ["default_task"] = info.DefaultTask,
+                ["ops"] = new JsonArray([.. Ops.Select(o => o.ToJson())]),
+                ["limits"] = List(info.Limits),
+            };
+        }
+
+        private static string Literal(JsonNode? value) => value switch
+        {
+            null => "null",
+            JsonArray list => "[" + string.Join(", ", list.Select(Literal)) + "]",
+            JsonValue text when text.GetValueKind() == JsonValueKind.String => text.GetValue<string>(),
+            _ => value.ToJsonString(),
+        };
+    }
+
+    private static JsonArray List(IEnumerable<string> texts) => new([.. texts.Select(t => JsonValue.Create(t))]);
+}

@@ -1,0 +1,113 @@
+using System.CommandLine;
+using System.Diagnostics;
+using Zoo.Host.Verification;
+using Zoo.Kernels;
+using Zoo.Native;
+
+namespace Zoo.Host.Cli;
+
+/// <summary>`zoo verify`: golden cases and properties of what is installed.</summary>
+internal sealed class VerifyCommand : ZooCommand
+{
+    private readonly Argument<string[]> _models = new("model")
+    {
+        Description = "Models to verify, by name or alias; everything that is installed when none is named.",
+        Arity = ArgumentArity.ZeroOrMore,
+    };
+
+    private readonly Option<string[]> _golden = new("--golden")
+    {
+        Description = "Golden cases to run: files, or folders with all their *.safetensors (repeatable). Without a model, these alone are run.",
+        HelpName = "PATH…",
+        AllowMultipleArgumentsPerToken = true,
+        DefaultValueFactory = _ => [],
+    };
+
+    private readonly Option<bool> _strict = new("--strict")
+    {
+        Description = "A case that nothing installed can run is a failure.",
+    };
+
+    private readonly Option<string> _device = DeviceName.Option();
+
+    private readonly Option<string> _kernels = new("--kernels")
+    {
+        Description = "Backend of the ops: auto, reference, cpu or cuda, or op=backend,… for some.",
+        HelpName = "BACKEND",
+        DefaultValueFactory = _ => "auto",
+    };
+
+    public VerifyCommand() : base(
+        "verify", "Checks what is installed: recorded cases of the original projects, gradients, batches, save and load, determinism, step forms.")
+    {
+        Add(_models);
+        Add(_golden);
+        Add(_strict);
+        Add(_device);
+        Add(_kernels);
+    }
+
+    public override int Run(ParseResult arguments, Session session)
+    {
+        var (output, catalog) = (session.Output, session.Catalog);
+        var models = arguments.GetValue(_models) ?? [];
+        var golden = GoldenFiles.Named(arguments.GetValue(_golden) ?? []);
+        var kernels = KernelChoice.Parse(arguments.GetValue(_kernels)!);
+        foreach (var model in models)
+            catalog.Architecture(model);
+        foreach (var op in kernels.NamedOps)
+            catalog.Ops.Get(op);
+
+        LibTorch.Load();
+        var verifier = new Verifier(catalog, DeviceName.Parse(arguments.GetValue(_device)!), kernels);
+        var checks = golden.Select(verifier.Golden).ToList();
+        checks.AddRange(models.Length > 0 ? models.SelectMany(verifier.Of) : golden.Count > 0 ? [] : verifier.Everything());
+        checks = [.. checks.DistinctBy(c => (c.Kind, c.Case))];
+        if (checks.Count == 0)
+        {
+            output.Note("Nothing is installed that could be verified. `zoo plugins` says where plugins are looked for.");
+            return ExitCode.Done;
+        }
+        return RunAll(checks, output, arguments.GetValue(_strict));
+    }
+
+    private static int RunAll(IReadOnlyList<Check> checks, Output output, bool strict)
+    {
+        var watch = Stopwatch.StartNew();
+        var width = Math.Min(60, checks.Max(c => c.Case.Length));
+        var counts = new Dictionary<CheckStatus, int> { [CheckStatus.Pass] = 0, [CheckStatus.Fail] = 0, [CheckStatus.Unsupported] = 0 };
+        foreach (var check in checks)
+        {
+            var result = check.Run();
+            counts[result.Status]++;
+            output.Record(result.ToJson());
+            if (!output.Json)
+                Say(output, result, width);
+        }
+        var (failed, unsupported) = (counts[CheckStatus.Fail], counts[CheckStatus.Unsupported]);
+        var summary = $"{checks.Count} {(checks.Count == 1 ? "check" : "checks")} in {watch.Elapsed.TotalSeconds:F1} s: " +
+            $"{counts[CheckStatus.Pass]} passed, {failed} failed, {unsupported} unsupported.";
+        if (output.Json)
+            output.Note(summary);
+        else
+            output.Say(summary);
+        return failed > 0 || (strict && unsupported > 0) ? ExitCode.CheckFailed : ExitCode.Done;
+    }
+
+    private static void Say(Output output, CheckResult result, int width)
+    {
+        var error = result.MaxAbsoluteError is { } value ? $"largest difference {TensorComparison.Format(value)}" : "";
+        var backends = string.Join(", ", result.Backends.Select(b => $"{b.Key}: {b.Value}"));
+        var details = string.Join("  ", ((string[])[error, backends]).Where(d => d.Length > 0));
+        output.Say($"{Word(result.Status),-11}  {result.Case.PadRight(width)}  {details}".TrimEnd());
+        if (result.Reason is { } reason)
+            output.Say($"{"",-11}  {reason.ReplaceLineEndings($"\n{"",-13}")}");
+    }
+
+    private static string Word(CheckStatus status) => status switch
+    {
+        CheckStatus.Pass => "pass",
+        CheckStatus.Fail => "FAIL",
+        _ => "unsupported",
+    };
+}

@@ -1,0 +1,113 @@
+using Zoo.Architectures;
+using Zoo.Host.Verification.Properties;
+using Zoo.Kernels;
+using static TorchSharp.torch;
+
+namespace Zoo.Host.Verification;
+
+/// <summary>Lists every check that there is of what is installed: golden cases, and each property of each architecture, preset and op.</summary>
+/// <param name="catalog">What is installed.</param>
+/// <param name="device">Where to run.</param>
+/// <param name="kernels">Which backends to use.</param>
+internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kernels)
+{
+    /// <summary>Properties that compute are asked of presets with at most this many parameters, and of the smallest where all have more.</summary>
+    private const long QuickParameterCount = 1_000_000;
+
+    /// <summary>Above this many, a preset is never built with storage.</summary>
+    private const long MostParameters = 200_000_000;
+
+    /// <summary>Everything that is installed.</summary>
+    public IEnumerable<Check> Everything() =>
+    [
+        .. catalog.Architectures.Select(a => a.PluginFolder).Distinct().SelectMany(GoldenFiles.OfPlugin).Select(Golden),
+        .. catalog.Architectures.SelectMany(a => Properties(a.Architecture, preset: null)),
+        .. catalog.Ops.All.SelectMany(Properties),
+    ];
+
+    /// <summary>One model: its golden cases and properties, and those of the ops that it says it uses.</summary>
+    /// <param name="name">Name of an architecture, or an alias, which stands for its preset alone.</param>
+    /// <exception cref="UserException">Nothing of that name is installed.</exception>
+    public IEnumerable<Check> Of(string name)
+    {
+        var (installed, preset) = catalog.Architecture(name);
+        var isAlias = name != installed.Info.Name;
+        var ops = installed.Info.Ops.Select(catalog.Ops.Find).OfType<Op>().ToList();
+        return
+        [
+            .. GoldenFiles.OfPlugin(installed.PluginFolder).Where(IsOfIt).Select(Golden),
+            .. Properties(installed.Architecture, isAlias ? preset : null),
+            .. ops.SelectMany(Properties),
+        ];
+
+        bool IsOfIt(GoldenCase golden) => golden.IsModel
+            ? isAlias ? golden.Name == name : catalog.HasArchitecture(golden.Name) && catalog.Architecture(golden.Name).Installed == installed
+            : ops.Any(o => o.Name == golden.Name);
+    }
+
+    /// <summary>Golden cases.</summary>
+    public Check Golden(GoldenCase golden) =>
+        new(golden.Id, CheckResult.Golden, golden.Name, () => new GoldenRunner(catalog, device, kernels).Run(golden));
+
+    /// <summary>Properties of an architecture.</summary>
+    /// <param name="architecture">The plugin's object.</param>
+    /// <param name="preset">The one preset that is meant; null for all, of which the quick ones are computed with.</param>
+    public IEnumerable<Check> Properties(IModelArchitecture architecture, string? preset)
+    {
+        var subjects = (preset is null ? architecture.Presets.Keys : [preset])
+            .Select(p => new ModelSubject(architecture, p) { Device = device, Kernels = kernels, Ops = catalog.Ops })
+            .ToList();
+        var computed = Computed(subjects);
+        return
+            from subject in subjects
+            from property in AllProperties.OfModels
+            where (!property.NeedsStorage || computed.Contains(subject)) && property.AppliesTo(subject.Info)
+            select Check.OfProperty($"{subject.Info.Name}/{subject.Preset}/{property.Name}", subject.Info.Name, () => property.Check(subject));
+    }
+
+    /// <summary>Properties of an op.</summary>
+    public IEnumerable<Check> Properties(Op op)
+    {
+        var subject = new OpSubject(op) { Device = device, Kernels = kernels };
+        return
+            from property in AllProperties.OfOps
+            where property.AppliesTo(op)
+            select Check.OfProperty($"{op.Name}/{property.Name}", op.Name, () => AskOp(property, subject));
+    }
+
+    /// <summary>An op that refuses random tensors of its declared axes has needs that the axes do not state; that is no fault.</summary>
+    private static PropertyOutcome AskOp(IOpProperty property, OpSubject subject)
+    {
+        try
+        {
+            return property.Check(subject);
+        }
+        catch (UserException e) when (e is not BackendRejectedException)
+        {
+            return PropertyOutcome.CannotAsk($"Random tensors of its declared axes do not suit it: {e.Message}");
+        }
+    }
+
+    private static HashSet<ModelSubject> Computed(IReadOnlyList<ModelSubject> subjects)
+    {
+        var sizes = subjects.Select(s => (Subject: s, Size: SizeOf(s))).ToList();
+        var quick = sizes.Where(s => s.Size <= QuickParameterCount).Select(s => s.Subject).ToHashSet();
+        if (quick.Count == 0 && sizes.MinBy(s => s.Size) is { Subject: { } smallest, Size: <= MostParameters })
+            quick.Add(smallest);
+        return quick;
+    }
+
+    /// <summary>How many parameters it has; 0 where it cannot be built without storage, which a property reports.</summary>
+    private static long SizeOf(ModelSubject subject)
+    {
+        try
+        {
+            using var scope = NewDisposeScope();
+            return ParameterCounter.Count(subject.DescribeParameters());
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)   // a plugin's code may throw anything; the property "builds" reports it
+        {
+            return 0;
+        }
+    }
+}

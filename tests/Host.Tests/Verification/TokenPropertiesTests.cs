@@ -1,0 +1,43 @@
+using Zoo.Host.Verification;
+using Zoo.Host.Verification.Properties;
+using Zoo.Kernels;
+
+namespace Zoo.Tests.Verification;
+
+/// <summary>What only models over tokens promise.</summary>
+public sealed class TokenPropertiesTests
+{
+    private static IEnumerable<string> EveryProperty =>
+        AllProperties.OfModels.Where(p => p.AppliesTo(new TinyTokenArchitecture(TokenFault.None).Info)).Select(p => p.Name);
+
+    [TestCaseSource(nameof(EveryProperty))]
+    public void Check_RightModel_Passes(string property)
+    {
+        var result = Run(TokenFault.None, property);
+        Assert.That(result.Status, Is.EqualTo(CheckStatus.Pass), result.Reason);
+    }
+
+    [Test]
+    public void AppliesTo_TokenModelWithSteps_IsAskedEverything() =>
+        Assert.That(EveryProperty, Is.EquivalentTo(AllProperties.OfModels.Select(p => p.Name)));
+
+    [TestCase(nameof(TokenFault.LooksAhead), "causal", "Other tokens from position 1 on change what came before them.")]
+    [TestCase(nameof(TokenFault.KnowsTheLength), "causal", "The first 1 positions differ when nothing follows them.")]
+    [TestCase(nameof(TokenFault.WrongStep), "step-equals-parallel", "2 tokens one by one differ from the whole sequence.")]
+    [TestCase(nameof(TokenFault.ForgetsAfterBlock), "step-equals-parallel", "65 tokens one by one differ from the whole sequence.")]
+    [TestCase(nameof(TokenFault.PrefillIgnoresState), "pieces-equal-parallel", "Pieces of 1 + 1 tokens differ from the whole sequence.")]
+    [TestCase(nameof(TokenFault.SharedState), "state-clone", "Stepping a copied state changes the original.")]
+    public void Check_PlantedFault_SaysWhatIsWrong(string fault, string property, string reason)
+    {
+        var result = Run(Enum.Parse<TokenFault>(fault), property);
+        Assert.That(result.Status, Is.EqualTo(CheckStatus.Fail));
+        Assert.That(result.Reason, Does.StartWith(reason));
+        Assert.That(result.Worst, Is.Not.Null);
+    }
+
+    private static CheckResult Run(TokenFault fault, string property) =>
+        new Verifier(new Host.Catalog([], [], OpCatalog.Empty, []), TorchSharp.torch.CPU, KernelChoice.Auto)
+            .Properties(new TinyTokenArchitecture(fault), "default")
+            .Single(c => c.Case == $"tiny-token/default/{property}")
+            .Run();
+}
