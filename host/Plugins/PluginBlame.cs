@@ -1,11 +1,10 @@
 using System.Diagnostics;
 using System.Runtime.Loader;
-using System.Text.RegularExpressions;
 
 namespace Zoo.Host.Plugins;
 
 /// <summary>Which plugin an exception comes from, when a plugin's code fails in use rather than when it is loaded.</summary>
-internal static partial class PluginBlame
+internal static class PluginBlame
 {
     /// <summary>
     /// An exception with a sentence that names the plugin and keeps the original inside; null when the original is already a sentence for
@@ -19,18 +18,16 @@ internal static partial class PluginBlame
         {
             if (OfStack(e, plugins) is var (plugin, place))
                 return Sentence(exception, plugin, place);
-            if (OfMissingMember(e, plugins) is { } user)
-                return Sentence(exception, user, null);
         }
         return null;
     }
 
-    private static Exception Sentence(Exception exception, LoadedPlugin plugin, string? place)
+    private static Exception Sentence(Exception exception, LoadedPlugin plugin, string place)
     {
         var cause = exception;
         while (cause.InnerException is { } inner)
             cause = inner;
-        var start = $"Plugin '{plugin.Name}' {plugin.Version} failed{(place is null ? "" : $" in {place}")}.";
+        var start = $"Plugin '{plugin.Name}' {plugin.Version} failed in {place}.";
         return cause switch
         {
             DllNotFoundException => new EnvironmentException(
@@ -38,9 +35,9 @@ internal static partial class PluginBlame
             MissingMemberException or TypeLoadException => new UserException(
                 $"{start} It uses what this host's Zoo.Contracts {VersionRule.HostContract} does not have: {cause.Message.TrimEnd('.')}. " +
                 $"It was built against Zoo.Contracts {plugin.Contract}; build it again for this host.", exception),
-            FileNotFoundException or FileLoadException => new UserException(
+            FileNotFoundException { FileName: { } name } when name.Contains(", Version=", StringComparison.Ordinal) => new UserException(
                 $"{start} {FirstLine(cause.Message)} Copy all that the plugin's build gave into '{Path.GetDirectoryName(plugin.Path)}'.", exception),
-            _ => new UserException($"{start} {PluginActivation.Describe(cause)} Tell its author; the plugin is '{plugin.Path}'.", exception),
+            _ => new UserException($"{start} {cause.GetType().Name}: {FirstLine(cause.Message)} Tell its author; the plugin is '{plugin.Path}'.", exception),
         };
     }
 
@@ -61,25 +58,5 @@ internal static partial class PluginBlame
         return null;
     }
 
-    /// <summary>
-    /// A method that refers to what is not there fails before it runs, so it is on no stack; its plugin is the one whose metadata names
-    /// the member or type.
-    /// </summary>
-    private static LoadedPlugin? OfMissingMember(Exception exception, IReadOnlyList<LoadedPlugin> plugins)
-    {
-        var missing = exception switch
-        {
-            TypeLoadException e when e.TypeName.Length > 0 => e.TypeName + ".",
-            MissingMemberException e when MemberName().Match(e.Message) is { Success: true } match => match.Groups[1].Value,
-            _ => null,
-        };
-        return missing is null ? null : plugins.FirstOrDefault(p => PluginMetadata.MemberReferences(p.Path)
-            .Any(member => missing.EndsWith('.') ? member.StartsWith(missing, StringComparison.Ordinal) : member == missing));
-    }
-
     private static string FirstLine(string text) => text.Split('\n')[0].TrimEnd('.', '\r') + ".";
-
-    /// <summary>The member in "Method not found: 'Int32 Zoo.Names.Count(System.String)'.", field messages included.</summary>
-    [GeneratedRegex(@"'(?:[^'(]* )?([\w.+`]+?)(?:\(.*)?'")]
-    private static partial Regex MemberName();
 }

@@ -15,12 +15,11 @@ internal static class PluginDependencies
         RequireRuntime(metadata);
 
         var listed = Listed(candidate);
-        var missing = metadata.Needs
+        var unmet = metadata.Needs
             .Where(need => !HostAssemblies.Has(need.Name) && !listed.Managed.Contains(need.Name)
-                && !File.Exists(Path.Combine(candidate.Folder, need.Name + ".dll")))
-            .Select(need => $"{need.Name} {need.Version}")
-            .Concat(listed.MissingManaged)
-            .Distinct().ToList();
+                && !File.Exists(Path.Combine(candidate.Folder, need.Name + ".dll"))).ToList();
+        var missing = unmet.Select(need => $"{need.Name} {need.Version}")
+            .Concat(listed.MissingManaged.Where(name => unmet.TrueForAll(need => need.Name != name))).ToList();
         if (missing.Count > 0)
         {
             throw new PluginRefusedException($"it needs {string.Join(" and ", missing)}, which is not in '{candidate.Folder}'. " +

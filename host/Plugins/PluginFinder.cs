@@ -72,5 +72,16 @@ internal static class PluginFinder
 
     private static bool IsDll(string name) => name.EndsWith(".dll", StringComparison.OrdinalIgnoreCase);
 
-    private static bool IsBrokenLink(FileSystemInfo entry) => entry.LinkTarget is not null && !Path.Exists(entry.FullName);
+    /// <summary>A link to nothing has no kind; the user meant it to be a plugin.</summary>
+    private static bool IsBrokenLink(FileSystemInfo entry)
+    {
+        try
+        {
+            return entry.LinkTarget is not null && RealPath.Of(entry.FullName).Length == 0;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
 }

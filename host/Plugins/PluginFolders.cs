@@ -44,9 +44,10 @@ internal static class PluginFolders
         if (path.Length == 0)
             throw new UserException($"{option} needs the name of a folder.");
         var full = Path.GetFullPath(path);
-        if (File.Exists(full))
+        var isLink = new FileInfo(full).LinkTarget is not null;   // where it leads is found out when the folder is read
+        if (!isLink && File.Exists(full))
             throw new UserException($"{option} {path}: this is a file. Name the folder that the plugin is in.");
-        if (!Directory.Exists(full) && new FileInfo(full).LinkTarget is null)
+        if (!isLink && !Directory.Exists(full))
             throw new UserException($"{option} {path}: there is no such folder.");
         return new PluginFolder(full, IsNamed: true);
     }

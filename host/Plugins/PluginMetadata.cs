@@ -36,23 +36,6 @@ internal sealed record PluginMetadata(string Name, string Version, string? Contr
         }
     }
 
-    /// <summary>Members that a DLL's code refers to, as "Namespace.Type.Member".</summary>
-    public static IReadOnlySet<string> MemberReferences(string path)
-    {
-        using var image = new PEReader(File.OpenRead(path));
-        var reader = image.GetMetadataReader();
-        var names = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var handle in reader.MemberReferences)
-        {
-            var member = reader.GetMemberReference(handle);
-            if (member.Parent.Kind != HandleKind.TypeReference)
-                continue;
-            var type = reader.GetTypeReference((TypeReferenceHandle)member.Parent);
-            names.Add($"{reader.GetString(type.Namespace)}.{reader.GetString(type.Name)}.{reader.GetString(member.Name)}");
-        }
-        return names;
-    }
-
     private static PluginMetadata Read(MetadataReader reader)
     {
         var assembly = reader.GetAssemblyDefinition();

@@ -1,0 +1,4 @@
+namespace Zoo;
+
+/// <summary>Not in the present contract.</summary>
+public abstract class FutureBase;

@@ -1,0 +1,4 @@
+namespace Zoo.Faulty;
+
+/// <summary>Installed twice by the tests.</summary>
+public sealed class TwinArchitecture() : TinyArchitecture("twin");

@@ -1,0 +1,60 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+
+namespace Zoo.Tests;
+
+/// <summary>The real program, run as users run it.</summary>
+internal static class ZooProcess
+{
+    /// <summary>The folder of the program as `dotnet build` makes it, in the configuration that the tests were built in.</summary>
+    public static string Folder { get; } = FindFolder();
+
+    /// <summary>Runs `zoo` to its end.</summary>
+    /// <param name="arguments">Verb and options.</param>
+    /// <param name="workingDirectory">The tests' own folder unless given.</param>
+    /// <param name="environment">Variables to set; null removes one.</param>
+    /// <param name="program">Another folder with the program; <see cref="Folder"/> unless given.</param>
+    public static Outcome Run(
+        IEnumerable<string> arguments, string? workingDirectory = null, IReadOnlyDictionary<string, string?>? environment = null,
+        string? program = null)
+    {
+        var start = new ProcessStartInfo("dotnet")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = workingDirectory ?? AppContext.BaseDirectory,
+        };
+        start.ArgumentList.Add(Path.Combine(program ?? Folder, "zoo.dll"));
+        foreach (var argument in arguments)
+            start.ArgumentList.Add(argument);
+        start.Environment.Remove("ZOO_PLUGINS");
+        // A plugin folder of whoever runs the tests must not take part.
+        start.Environment["XDG_DATA_HOME"] = Path.Combine(AppContext.BaseDirectory, "no-such-folder");
+        foreach (var (name, value) in environment ?? new Dictionary<string, string?>())
+            start.Environment[name] = value;
+        using var process = Process.Start(start)!;
+        var errors = process.StandardError.ReadToEndAsync();
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return new Outcome(process.ExitCode, output, errors.Result);
+    }
+
+    private static string FindFolder()
+    {
+        var configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "Zoo.sln")))
+                return Path.Combine(folder.FullName, "host", "bin", configuration, "net10.0");
+        }
+        throw new DirectoryNotFoundException($"No folder above {AppContext.BaseDirectory} holds Zoo.sln.");
+    }
+
+    /// <summary>How a run ended.</summary>
+    internal sealed record Outcome(int ExitCode, string Output, string Error)
+    {
+        /// <summary>Standard output as JSON lines.</summary>
+        public IReadOnlyList<JsonObject> Records =>
+            [.. Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!.AsObject())];
+    }
+}
