@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+
 namespace Zoo.Kernels;
 
 /// <summary>Contiguous memory that a kernel reads or writes, in C order. Absent where an optional argument was not given, or a gradient is not wanted.</summary>
@@ -5,6 +8,12 @@ namespace Zoo.Kernels;
 /// <param name="Length">How many elements.</param>
 public readonly unsafe record struct KernelArray(nint Pointer, long Length)
 {
+    /// <summary>A tensor's own memory. The tensor must stay alive while it is used: `GC.KeepAlive` after the last use.</summary>
+    /// <exception cref="ShapeException">The tensor is not contiguous.</exception>
+    public static KernelArray Of(torch.Tensor tensor) => tensor.is_contiguous()
+        ? new(TensorData(tensor.Handle), tensor.numel())
+        : throw new ShapeException($"A tensor of shape {Shape.Describe(tensor.shape)} is not contiguous; call contiguous() first.");
+
     /// <summary>Whether there is one; an empty array is there without memory.</summary>
     public bool IsPresent => Length >= 0 && this != default;
 
@@ -16,4 +25,7 @@ public readonly unsafe record struct KernelArray(nint Pointer, long Length)
 
     /// <summary>The elements as float32, for host memory.</summary>
     public Span<float> Span => new((void*)Pointer, checked((int)Length));
+
+    [DllImport("LibTorchSharp", EntryPoint = "THSTensor_data")]
+    private static extern nint TensorData(nint tensor);
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
 namespace Zoo.Kernels;
@@ -27,7 +26,7 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
             for (var i = 0; i < names.Length; i++)
             {
                 inputs[i] = call.Inputs[names[i]].contiguous();
-                arrays.Add(names[i], Memory(inputs[i]));
+                arrays.Add(names[i], KernelArray.Of(inputs[i]));
             }
             var device = inputs[0].device;
             outputs = Allocate(outputSpecs, device, arrays);
@@ -91,23 +90,17 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
         return gradients;
     }
 
-    /// <summary>The first element of a contiguous tensor.</summary>
-    private static KernelArray Memory(Tensor tensor) => new(TensorData(tensor.Handle), tensor.numel());
-
     private static List<Tensor> Allocate(IReadOnlyList<KernelArraySpec> specs, Device device, KernelArrays arrays)
     {
         var tensors = new List<Tensor>(specs.Count);
         foreach (var spec in specs)
         {
             var tensor = empty(spec.Shape, spec.Dtype, device);
-            arrays.Add(spec.Name, Memory(tensor));
+            arrays.Add(spec.Name, KernelArray.Of(tensor));
             tensors.Add(tensor);
         }
         return tensors;
     }
-
-    [DllImport("LibTorchSharp", EntryPoint = "THSTensor_data")]
-    private static extern nint TensorData(nint tensor);
 
     /// <summary>What a backward needs to know of its forward.</summary>
     private sealed class Invocation(
@@ -133,11 +126,11 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
         {
             var arrays = new KernelArrays();
             for (var i = 0; i < inputCount; i++)
-                arrays.Add(names[i], Memory(tensors[i] = tensors[i].contiguous()));
+                arrays.Add(names[i], KernelArray.Of(tensors[i] = tensors[i].contiguous()));
             for (var i = 0; i < outputSpecs.Count; i++)
-                arrays.Add(outputSpecs[i].Name, Memory(tensors[inputCount + i]));
+                arrays.Add(outputSpecs[i].Name, KernelArray.Of(tensors[inputCount + i]));
             for (var i = 0; i < savedSpecs.Count; i++)
-                arrays.Add(savedSpecs[i].Name, Memory(tensors[inputCount + outputSpecs.Count + i]));
+                arrays.Add(savedSpecs[i].Name, KernelArray.Of(tensors[inputCount + outputSpecs.Count + i]));
             var contiguous = new List<Tensor>();
             for (var i = 0; i < outputSpecs.Count; i++)
             {
@@ -145,7 +138,7 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
                     continue;
                 var gradient = given.contiguous();
                 contiguous.Add(gradient);
-                arrays.AddGradient(outputSpecs[i].Name, Memory(gradient));
+                arrays.AddGradient(outputSpecs[i].Name, KernelArray.Of(gradient));
             }
             for (var i = 0; i < inputCount; i++)
             {
@@ -156,7 +149,7 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
                 }
                 var gradient = empty_like(tensors[i]);
                 gradients.Add(gradient);
-                arrays.AddGradient(names[i], Memory(gradient));
+                arrays.AddGradient(names[i], KernelArray.Of(gradient));
             }
             kernel.Backward(call, arrays);
             GC.KeepAlive(tensors);

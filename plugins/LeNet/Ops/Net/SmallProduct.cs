@@ -1,0 +1,79 @@
+using System.Runtime.CompilerServices;
+using Zoo.Kernels.Cpu;
+
+namespace Zoo.LeNet.Ops.Net;
+
+/// <summary>C = A·B, or C + A·B, for matrices that fit into the nearest cache: four rows at a time, one or two vectors wide.</summary>
+internal static unsafe class SmallProduct
+{
+    /// <param name="c">[rows, columns], its rows <paramref name="cStride"/> apart.</param>
+    /// <param name="a">[rows, depth], with both strides.</param>
+    /// <param name="b">[depth, columns], its rows <paramref name="bStride"/> apart.</param>
+    /// <param name="rows">A multiple of four.</param>
+    /// <param name="columns">A multiple of the vector's width.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run<V>(
+        float* c, int cStride, float* a, int aRowStride, int aDepthStride, float* b, int bStride, int rows, int depth, int columns, bool add)
+        where V : struct, ILanes<V>
+    {
+        for (var row = 0; row < rows; row += 4)
+        {
+            var a0 = a + row * aRowStride;
+            var (a1, a2, a3) = (a0 + aRowStride, a0 + 2 * aRowStride, a0 + 3 * aRowStride);
+            var c0 = c + row * cStride;
+            var (c1, c2, c3) = (c0 + cStride, c0 + 2 * cStride, c0 + 3 * cStride);
+            var column = 0;
+            for (; column + 2 * V.Count <= columns; column += 2 * V.Count)
+            {
+                V s0 = V.Zero, s1 = V.Zero, s2 = V.Zero, s3 = V.Zero, t0 = V.Zero, t1 = V.Zero, t2 = V.Zero, t3 = V.Zero;
+                if (add)
+                {
+                    (s0, s1, s2, s3) = (V.Load(c0 + column), V.Load(c1 + column), V.Load(c2 + column), V.Load(c3 + column));
+                    var next = column + V.Count;
+                    (t0, t1, t2, t3) = (V.Load(c0 + next), V.Load(c1 + next), V.Load(c2 + next), V.Load(c3 + next));
+                }
+                var line = b + column;
+                for (int k = 0, at = 0; k < depth; k++, at += aDepthStride, line += bStride)
+                {
+                    var (left, right) = (V.Load(line), V.Load(line + V.Count));
+                    V f0 = V.Create(a0[at]), f1 = V.Create(a1[at]), f2 = V.Create(a2[at]), f3 = V.Create(a3[at]);
+                    s0 = V.MultiplyAdd(f0, left, s0);
+                    t0 = V.MultiplyAdd(f0, right, t0);
+                    s1 = V.MultiplyAdd(f1, left, s1);
+                    t1 = V.MultiplyAdd(f1, right, t1);
+                    s2 = V.MultiplyAdd(f2, left, s2);
+                    t2 = V.MultiplyAdd(f2, right, t2);
+                    s3 = V.MultiplyAdd(f3, left, s3);
+                    t3 = V.MultiplyAdd(f3, right, t3);
+                }
+                s0.Store(c0 + column);
+                s1.Store(c1 + column);
+                s2.Store(c2 + column);
+                s3.Store(c3 + column);
+                t0.Store(c0 + column + V.Count);
+                t1.Store(c1 + column + V.Count);
+                t2.Store(c2 + column + V.Count);
+                t3.Store(c3 + column + V.Count);
+            }
+            for (; column < columns; column += V.Count)
+            {
+                V s0 = V.Zero, s1 = V.Zero, s2 = V.Zero, s3 = V.Zero;
+                if (add)
+                    (s0, s1, s2, s3) = (V.Load(c0 + column), V.Load(c1 + column), V.Load(c2 + column), V.Load(c3 + column));
+                var line = b + column;
+                for (int k = 0, at = 0; k < depth; k++, at += aDepthStride, line += bStride)
+                {
+                    var values = V.Load(line);
+                    s0 = V.MultiplyAdd(V.Create(a0[at]), values, s0);
+                    s1 = V.MultiplyAdd(V.Create(a1[at]), values, s1);
+                    s2 = V.MultiplyAdd(V.Create(a2[at]), values, s2);
+                    s3 = V.MultiplyAdd(V.Create(a3[at]), values, s3);
+                }
+                s0.Store(c0 + column);
+                s1.Store(c1 + column);
+                s2.Store(c2 + column);
+                s3.Store(c3 + column);
+            }
+        }
+    }
+}
