@@ -37,7 +37,7 @@ internal static unsafe class NetLayout
         Copy((float*)parameters[1], block + H1Biases, H1All);
         Copy((float*)parameters[2], block + H2Weights, Planes * SeenPlanes * Taps);
         Copy((float*)parameters[3], block + H2Biases, H2All);
-        var (h3, outputs) = ((float*)parameters[4], (float*)parameters[6]);
+        float* h3 = (float*)parameters[4], outputs = (float*)parameters[6];
         for (var i = 0; i < H2All; i++)
         {
             for (var j = 0; j < H3All; j++)
@@ -59,7 +59,7 @@ internal static unsafe class NetLayout
         Copy(block + H1Biases, (float*)parameters[1], H1All);
         Copy(block + H2Weights, (float*)parameters[2], Planes * SeenPlanes * Taps);
         Copy(block + H2Biases, (float*)parameters[3], H2All);
-        var (h3, outputs) = ((float*)parameters[4], (float*)parameters[6]);
+        float* h3 = (float*)parameters[4], outputs = (float*)parameters[6];
         for (var i = 0; i < H2All && h3 != null; i++)
         {
             for (var j = 0; j < H3All; j++)

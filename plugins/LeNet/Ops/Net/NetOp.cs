@@ -1,6 +1,4 @@
-using TorchSharp;
 using Zoo.Kernels;
-using static TorchSharp.torch;
 
 namespace Zoo.LeNet.Ops.Net;
 

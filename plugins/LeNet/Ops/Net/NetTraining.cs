@@ -30,11 +30,12 @@ internal readonly unsafe record struct NetTraining(
         var adam = Steps.Settings.Optimizer == OptimizerKind.AdamW;
         var (firstName, secondName) = adam ? ("exp_avg", "exp_avg_sq") : (Steps.Settings.Momentum > 0 ? "momentum_buffer" : null, null);
         var block = (float*)NativeMemory.AlignedAlloc(4 * NetLayout.Length * sizeof(float), 64);
-        var (p, g, first, second) = (block, block + NetLayout.Length, block + 2 * NetLayout.Length, block + 3 * NetLayout.Length);
+        float* p = block, g = p + NetLayout.Length, first = g + NetLayout.Length, second = first + NetLayout.Length;
         using var workspace = new NetWorkspace();
         try
         {
             NetLayout.Pack(Parameters, p);
+            new Span<float>(g, NetLayout.Length).Clear();   // the padding between parts stays zero
             if (firstName is not null)
                 NetLayout.Pack(State(firstName), first);
             if (secondName is not null)

@@ -18,10 +18,8 @@ internal static unsafe class SmallProduct
     {
         for (var row = 0; row < rows; row += 4)
         {
-            var a0 = a + row * aRowStride;
-            var (a1, a2, a3) = (a0 + aRowStride, a0 + 2 * aRowStride, a0 + 3 * aRowStride);
-            var c0 = c + row * cStride;
-            var (c1, c2, c3) = (c0 + cStride, c0 + 2 * cStride, c0 + 3 * cStride);
+            float* a0 = a + row * aRowStride, a1 = a0 + aRowStride, a2 = a1 + aRowStride, a3 = a2 + aRowStride;
+            float* c0 = c + row * cStride, c1 = c0 + cStride, c2 = c1 + cStride, c3 = c2 + cStride;
             var column = 0;
             for (; column + 2 * V.Count <= columns; column += 2 * V.Count)
             {
