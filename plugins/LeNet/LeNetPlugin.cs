@@ -1,16 +1,18 @@
 using Microsoft.Extensions.DependencyInjection;
 using Zoo.Kernels;
+using Zoo.LeNet.Ops.Net;
 using Zoo.Tasks;
 
 namespace Zoo.LeNet;
 
-/// <summary>Adds the preparation of digits and the task of 1989.</summary>
+/// <summary>Adds the preparation of digits, the net as one op, and the task of 1989.</summary>
 public sealed class LeNetPlugin : IZooPlugin
 {
     /// <inheritdoc/>
     public void ConfigureServices(IServiceCollection services)
     {
         services.AddSingleton<Op, PrepareOp>();
+        services.AddSingleton<Op>(NetOp.Instance);
         services.AddSingleton<ITask, DigitsTask>();
     }
 }

@@ -1,8 +1,13 @@
+using System.Text.Json.Nodes;
 using TorchSharp;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
 using Zoo.Architectures;
+using Zoo.Kernels;
+using Zoo.Kernels.Cpu;
+using Zoo.LeNet.Ops.Net;
 using Zoo.Tasks;
+using Zoo.Training;
 using static TorchSharp.torch;
 
 namespace Zoo.LeNet;
@@ -15,23 +20,19 @@ namespace Zoo.LeNet;
 /// two apart, with a border of two around what they see. H2's twelve planes stand in three groups of four, and each group sees eight of
 /// H1's planes: 0 to 7, 4 to 11, and 0 to 3 with 8 to 11.
 /// </remarks>
-internal sealed class LeNetModel : ImageClassifier
+internal sealed class LeNetModel : ImageClassifier, IFusedTraining
 {
     private const int ImageSide = 16;
     private const int Classes = 10;
     private const int KernelSide = 5;
     private const int Stride = 2;
-    private const int BorderWidth = KernelSide / 2;
     private const int PlaneCount = 12;
     private const int SeenPlaneCount = 8;
-    private const int GroupCount = 3;
     private const int H1Side = ImageSide / Stride;
     private const int H2Side = H1Side / Stride;
     private const int H2UnitCount = PlaneCount * H2Side * H2Side;
     private const int H3UnitCount = 30;
     private const double Background = -1;   // empty paper
-
-    private static readonly long[] PlanesSeen = [0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7, 8, 9, 10, 11, 0, 1, 2, 3, 8, 9, 10, 11];
 
     [ComponentName(Name = "H1w")] private readonly Parameter _h1Weights;
     [ComponentName(Name = "H1b")] private readonly Parameter _h1Biases;
@@ -41,13 +42,20 @@ internal sealed class LeNetModel : ImageClassifier
     [ComponentName(Name = "H3b")] private readonly Parameter _h3Biases;
     [ComponentName(Name = "outw")] private readonly Parameter _outputWeights;
     [ComponentName(Name = "outb")] private readonly Parameter _outputBiases;
-    [ComponentName(Name = "planes_seen")] private readonly Tensor _planesSeen;   // [group x plane], int64
     [ComponentName(Name = "targets")] private readonly Tensor _targets;          // [class, class]: 1 on the diagonal, -1 elsewhere
     private readonly LeNetConfig _config;
+    private readonly BuildContext _context;
+    private readonly OpOptions _options;
 
     public LeNetModel(LeNetConfig config, BuildContext context) : base("lenet1989")
     {
-        _config = config;
+        (_config, _context) = (config, context);
+        _options = new OpOptions(new JsonObject
+        {
+            ["relu"] = config.Activation == LeNetActivation.Relu,
+            ["tanh_outputs"] = config.Loss == LeNetLoss.Mse,
+            ["hidden_border"] = HiddenBorder,
+        });
         using var scope = NewDisposeScope();
         const int kernelSize = KernelSide * KernelSide;
         _h1Weights = Weights(kernelSize, PlaneCount, 1, KernelSide, KernelSide);
@@ -58,9 +66,7 @@ internal sealed class LeNetModel : ImageClassifier
         _h3Biases = Biases(0, H3UnitCount);
         _outputWeights = Weights(H3UnitCount, H3UnitCount, Classes);
         _outputBiases = Biases(config.Loss == LeNetLoss.Mse ? -1 : 0, Classes);   // nine of ten targets are -1
-        _planesSeen = tensor(PlanesSeen, device: context.Device).DetachFromDisposeScope();
         _targets = (eye(Classes, device: context.Device) * 2 - 1).DetachFromDisposeScope();
-        register_buffer("planes_seen", _planesSeen, persistent: false);
         register_buffer("targets", _targets, persistent: false);
         RegisterComponents();
 
@@ -98,16 +104,11 @@ internal sealed class LeNetModel : ImageClassifier
         var x = images.dtype == _h1Weights.dtype ? images : images.to(_h1Weights.dtype);
         if (training && _config.Shift)
             x = Moved(x);
-        var h1 = Activate(SharedWeights(x, _h1Weights, groups: 1, Background) + _h1Biases);            // [batch, 12, 8, 8]
-        var seen = h1.index_select(1, _planesSeen);                                                    // [batch, 3 x 8, 8, 8]
-        var h2 = Activate(SharedWeights(seen, _h2Weights, GroupCount, HiddenBorder) + _h2Biases);      // [batch, 12, 4, 4]
-        var features = h2.reshape(-1, H2UnitCount);
+        var inputs = Parameters();
+        inputs["x"] = x;
         if (training && _config.Dropout > 0)
-            features = features * Kept(features);
-        var h3 = Activate(_h3Biases.addmm(features, _h3Weights, 1, 1));                                // [batch, 30]
-        var scores = _outputBiases.addmm(h3, _outputWeights, 1, 1);                                    // [batch, 10]
-        if (_config.Loss == LeNetLoss.Mse)
-            scores = scores.tanh();
+            inputs["kept"] = Kept(x);
+        var scores = NetOp.Instance.Invoke(inputs, _options, _context.Kernels).Outputs["logits"];
         if (scores.dtype is ScalarType.BFloat16 or ScalarType.Float16)
             scores = scores.to(ScalarType.Float32);                                                    // the loss is no place to save bits
         return scores.MoveToOuterDisposeScope();
@@ -123,29 +124,29 @@ internal sealed class LeNetModel : ImageClassifier
         return nn.functional.mse_loss(logits, targets).MoveToOuterDisposeScope();
     }
 
+    /// <inheritdoc/>
+    public string FusedStepName => "lenet1989_step";
+
+    /// <inheritdoc/>
+    public string? RejectFused(TrainingSettings settings) => NetTraining.Reject(settings);
+
+    /// <inheritdoc/>
+    public void RunFused(FusedSteps steps)
+    {
+        var parameters = Parameters();
+        var memory = NetLayout.Names.Select(n => KernelArray.Of(parameters[n]).Pointer).ToArray();
+        Simd.Run(new NetTraining(steps, memory, Randomness, _config, NetOp.FormOf(_options)));
+        GC.KeepAlive(parameters);
+    }
+
+    private NamedTensors Parameters() => new()
+    {
+        ["H1w"] = _h1Weights, ["H1b"] = _h1Biases, ["H2w"] = _h2Weights, ["H2b"] = _h2Biases,
+        ["H3w"] = _h3Weights, ["H3b"] = _h3Biases, ["outw"] = _outputWeights, ["outb"] = _outputBiases,
+    };
+
     /// <summary>What lies around H1's planes: the image's background in the reproduction, whatever the activation.</summary>
     private double HiddenBorder => _config.Faithful || _config.Activation == LeNetActivation.Tanh ? Background : 0;
-
-    private Tensor Activate(Tensor x) => _config.Activation == LeNetActivation.Tanh ? x.tanh() : x.relu();
-
-    /// <summary>Each output plane is one 5 x 5 kernel over its group's input planes, at every second place.</summary>
-    /// <param name="x">[batch, groups x plane, side, side].</param>
-    /// <param name="weights">[12, plane, 5, 5].</param>
-    /// <param name="groups">Output and input planes are split into so many groups.</param>
-    /// <param name="border">What lies around the planes.</param>
-    /// <returns>[batch, 12, side / 2, side / 2], without biases.</returns>
-    private static Tensor SharedWeights(Tensor x, Tensor weights, int groups, double border)
-    {
-        var padded = nn.functional.pad(x, [BorderWidth, BorderWidth, BorderWidth, BorderWidth], PaddingModes.Constant, border);
-        if (x.shape[0] > 1)
-            return nn.functional.conv2d(padded, weights, bias: null, strides: [Stride, Stride], groups: groups);
-
-        // One image: libtorch's convolution spends most of its time getting ready; the same sums as a matrix product take half of it.
-        var inputs = weights[0].numel();
-        var side = x.shape[2] / Stride;
-        var columns = nn.functional.unfold(padded, KernelSide, stride: Stride).view(groups, inputs, side * side);
-        return weights.view(groups, -1, inputs).bmm(columns).view(1, weights.shape[0], side, side);
-    }
 
     /// <summary>The images moved by -1, 0 or 1 pixel on each axis, drawn once for the batch.</summary>
     private Tensor Moved(Tensor images)
@@ -156,13 +157,13 @@ internal sealed class LeNetModel : ImageClassifier
     }
 
     /// <summary>0 for a unit that is dropped, 1 / (1 - dropout) for one that stays; a draw a unit, image after image.</summary>
-    private Tensor Kept(Tensor features)
+    private Tensor Kept(Tensor images)
     {
-        var factors = new float[features.numel()];
+        var factors = new float[images.shape[0] * H2UnitCount];
         var kept = (float)(1 / (1 - _config.Dropout));
         for (var i = 0; i < factors.Length; i++)
             factors[i] = Randomness.NextSingle() < _config.Dropout ? 0 : kept;
-        return tensor(factors, features.dtype, features.device).view(features.shape);
+        return tensor(factors, images.dtype, images.device).view(-1, H2UnitCount);
     }
 
     /// <summary>Moved down and right; what leaves on one side comes in on the other.</summary>

@@ -38,6 +38,7 @@ public sealed class NetOpTests
         {
             var error = (actual[name].to(float64) - tensor).abs().max().item<double>();
             var scale = Math.Max(1, tensor.abs().max().item<double>());
+            TestContext.Out.WriteLine($"{(name == "logits" ? "logits" : "gradient")} {error / scale:E1}");
             Assert.That(error / scale, Is.LessThan(name == "logits" ? 1e-6 : 5e-6), name);
         }
 
@@ -77,6 +78,7 @@ public sealed class NetOpTests
         var (tensors, tensorLosses) = Train(fused: false);
         var (kernel, kernelLosses) = Train(fused: true);
         Assert.That(kernelLosses, Is.EqualTo(tensorLosses).Within(config.Optimizer == OptimizerKind.Sgd ? 1e-5 : 1e-4));
+        TestContext.Out.WriteLine($"loss {tensorLosses.Zip(kernelLosses, (a, b) => Math.Abs(a - b)).Max():E1}, parameter {tensors.Max(t => (kernel[t.Key] - t.Value).abs().max().item<float>()):E1}");
         foreach (var (name, tensor) in tensors)
             Assert.That((kernel[name] - tensor).abs().max().item<float>(), Is.LessThan(config.Optimizer == OptimizerKind.Sgd ? 1e-5 : 1e-4), name);
 
@@ -138,7 +140,7 @@ public sealed class NetOpTests
             {
                 var buffer = state[$"{name}.momentum_buffer"];
                 buffer.mul_(settings.Momentum!.Value).add_(gradient).add_(parameter, alpha: settings.WeightDecay!.Value);
-                parameter.sub_(buffer, alpha: rate);
+                parameter.add_(buffer, alpha: -rate);
             }
             else
             {

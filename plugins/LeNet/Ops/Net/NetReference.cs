@@ -46,7 +46,7 @@ internal static class NetReference
         if (x.shape[0] > 1)
             return nn.functional.conv2d(padded, weights, bias: null, strides: [Stride, Stride], groups: groups);
 
-        // One image: libtorch's convolution spends most of its time getting ready. The same sums as a product of small matrices take half of it.
+        // One image: libtorch's convolution spends most of its time getting ready; the same sums as a matrix product take half of it.
         var inputs = weights[0].numel();
         var side = x.shape[2] / Stride;
         var columns = nn.functional.unfold(padded, KernelSide, stride: Stride).view(groups, inputs, side * side);
