@@ -141,8 +141,14 @@ internal sealed class LeNetModel : ImageClassifier, IFusedTraining
 
     private NamedTensors Parameters() => new()
     {
-        ["H1w"] = _h1Weights, ["H1b"] = _h1Biases, ["H2w"] = _h2Weights, ["H2b"] = _h2Biases,
-        ["H3w"] = _h3Weights, ["H3b"] = _h3Biases, ["outw"] = _outputWeights, ["outb"] = _outputBiases,
+        ["H1w"] = _h1Weights,
+        ["H1b"] = _h1Biases,
+        ["H2w"] = _h2Weights,
+        ["H2b"] = _h2Biases,
+        ["H3w"] = _h3Weights,
+        ["H3b"] = _h3Biases,
+        ["outw"] = _outputWeights,
+        ["outb"] = _outputBiases,
     };
 
     /// <summary>What lies around H1's planes: the image's background in the reproduction, whatever the activation.</summary>

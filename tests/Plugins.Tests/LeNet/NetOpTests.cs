@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using TorchSharp;
 using Zoo.Architectures;
 using Zoo.Kernels;
 using Zoo.LeNet;
@@ -16,7 +15,7 @@ public sealed class NetOpTests
     private static readonly long[][] Shapes =
         [[12, 1, 5, 5], [12, 8, 8], [12, 8, 5, 5], [12, 4, 4], [192, 30], [30], [30, 10], [10]];
 
-    // Largest errors measured over these cases: outputs 4.2e-7, gradients 2.4e-6.
+    // Largest errors measured over these cases, relative to the larger of 1 and the largest value: outputs 4.6e-7, gradients 9.2e-7.
     [Test]
     public void Invoke_Kernel_EqualsFloat64Reference(
         [Values(1, 2, 5)] int batch, [Values] bool relu, [Values] bool tanhOutputs, [Values] bool dropout, [Values] bool imageGradient)
@@ -39,7 +38,7 @@ public sealed class NetOpTests
             var error = (actual[name].to(float64) - tensor).abs().max().item<double>();
             var scale = Math.Max(1, tensor.abs().max().item<double>());
             TestContext.Out.WriteLine($"{(name == "logits" ? "logits" : "gradient")} {error / scale:E1}");
-            Assert.That(error / scale, Is.LessThan(name == "logits" ? 1e-6 : 5e-6), name);
+            Assert.That(error / scale, Is.LessThan(name == "logits" ? 1e-6 : 2e-6), name);
         }
 
         NamedTensors Run(ScalarType dtype, string kernels)
@@ -60,8 +59,7 @@ public sealed class NetOpTests
         from batch in new[] { 1, 3 }
         select new TestCaseData(preset, batch).SetArgDisplayNames(preset, $"batch {batch}");
 
-    // 60 steps from the same start; largest difference of a parameter measured: 3.1e-6 (SGD), 2.2e-5 (AdamW, where a gradient near zero
-    // decides the sign of a whole step).
+    // 60 steps from the same start; largest differences measured: losses 1.7e-6, parameters 1.2e-7.
     [TestCaseSource(nameof(Settings))]
     public void RunFused_SixtySteps_EqualTheTensorPath(string preset, int batchSize)
     {
@@ -77,10 +75,10 @@ public sealed class NetOpTests
 
         var (tensors, tensorLosses) = Train(fused: false);
         var (kernel, kernelLosses) = Train(fused: true);
-        Assert.That(kernelLosses, Is.EqualTo(tensorLosses).Within(config.Optimizer == OptimizerKind.Sgd ? 1e-5 : 1e-4));
+        Assert.That(kernelLosses, Is.EqualTo(tensorLosses).Within(4e-6));
         TestContext.Out.WriteLine($"loss {tensorLosses.Zip(kernelLosses, (a, b) => Math.Abs(a - b)).Max():E1}, parameter {tensors.Max(t => (kernel[t.Key] - t.Value).abs().max().item<float>()):E1}");
         foreach (var (name, tensor) in tensors)
-            Assert.That((kernel[name] - tensor).abs().max().item<float>(), Is.LessThan(config.Optimizer == OptimizerKind.Sgd ? 1e-5 : 1e-4), name);
+            Assert.That((kernel[name] - tensor).abs().max().item<float>(), Is.LessThan(5e-7), name);
 
         (NamedTensors, double[]) Train(bool fused)
         {
