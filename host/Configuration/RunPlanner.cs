@@ -45,7 +45,7 @@ internal static class RunPlanner
         var (modelValues, taskValues, trainValues) = Split(request);
 
         var problems = new List<string>();
-        var data = Collect(problems, "", () => task.Open(new TaskRequest
+        var data = Collect(problems, TaskPrefix, () => task.Open(new TaskRequest
         {
             Options = taskValues,
             DataPath = request.DataPath,
