@@ -24,7 +24,7 @@ internal static class Program
             return parsed.Invoke();   // --help, --version, completion
 
         var output = new Output { Json = parsed.GetValue(GlobalOptions.Json), Quiet = parsed.GetValue(GlobalOptions.Quiet) };
-        var plugins = new Lazy<PluginCatalog>(() => LoadPlugins(parsed));
+        var plugins = new Lazy<PluginCatalog>(() => LoadPlugins(parsed, output));
         var session = new Session(output, () => LoadCatalog(plugins.Value), () => plugins.Value);
         return Guard(output, plugins, () => verb.Run(parsed, session));
     }
@@ -43,8 +43,12 @@ internal static class Program
         return root;
     }
 
-    private static PluginCatalog LoadPlugins(ParseResult parsed) => PluginCatalog.Load(new PluginSearch(
-        PluginFolders.Find(parsed.GetValue(GlobalOptions.Plugins) ?? [], Environment.GetEnvironmentVariable(PluginFolders.Variable))));
+    private static PluginCatalog LoadPlugins(ParseResult parsed, Output output)
+    {
+        var variable = Environment.GetEnvironmentVariable(PluginFolders.Variable);
+        var folders = PluginFolders.Find(parsed.GetValue(GlobalOptions.Plugins) ?? [], variable);
+        return PluginCatalog.Load(new PluginSearch(folders) { Loggers = new NoteLoggers(output) });
+    }
 
     private static Catalog LoadCatalog(PluginCatalog plugins) =>
         new(plugins.Architectures, plugins.Tasks, plugins.Ops, [.. plugins.Disabled.Select(p => p.Name)]);

@@ -16,7 +16,8 @@ internal sealed class DoubleOp(ILogger<DoubleOp> logger) : Op
 
     protected override NamedTensors Reference(NamedTensors inputs, OpOptions options)
     {
-        logger.LogDebug("Doubling {Count} elements.", inputs["x"].numel());
+        if (inputs["x"].numel() == 0)
+            logger.LogWarning("Nothing to double.");
         return new NamedTensors { ["y"] = inputs["x"] * 2 };
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Zoo.Host.Plugins;
 
 namespace Zoo.Tests.Plugins;
@@ -29,5 +30,32 @@ public sealed class PluginAccessTests
         var link = Path.Combine(sandbox.Folder, "link");
         File.CreateSymbolicLink(link, sandbox.Write("file", [1]));
         Assert.That(() => PluginAccess.Require(RealPath.Of(link)), Throws.Nothing);
+    }
+
+    [Test]
+    [Platform(Include = "Linux", Reason = "Elsewhere a group that can write is always refused.")]
+    public void Require_GroupCanWrite_DependsOnWhetherTheGroupIsTheOwnersOwn()
+    {
+        using var sandbox = new PluginSandbox();
+        var path = sandbox.Write("file", [1]);
+        PluginSandbox.Permit(path, UnixFileMode.GroupWrite);
+        var ids = Run("stat", "-c", "%u %g", path).Split(' ').Select(uint.Parse).ToArray();
+        if (PluginAccess.IsPrivateGroup(File.ReadAllText("/etc/passwd"), File.ReadAllText("/etc/group"), ids[0], ids[1]))
+            Assert.That(() => PluginAccess.Require(path), Throws.Nothing);
+        else
+            Assert.That(() => PluginAccess.Require(path), Throws.TypeOf<PluginRefusedException>());
+        if (!Environment.IsPrivilegedProcess)
+            return;
+        Run("chown", "4711:4712", path);   // a group that nobody has heard of
+        Assert.That(() => PluginAccess.Require(path), Throws.TypeOf<PluginRefusedException>().With.Message.Contains("(mode 0664)"));
+    }
+
+    private static string Run(string program, params string[] arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.That(process.ExitCode, Is.Zero, program);
+        return output.Trim();
     }
 }

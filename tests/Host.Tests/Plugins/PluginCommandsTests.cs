@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using System.Globalization;
+
 namespace Zoo.Tests.Plugins;
 
 /// <summary>`zoo list` and `zoo plugins` as processes.</summary>
@@ -96,5 +99,60 @@ public sealed class PluginCommandsTests
         var outcome = ZooProcess.Run(["list", "--plugins", "no-such-folder"]);
         Assert.That((outcome.ExitCode, outcome.Output, outcome.Error),
             Is.EqualTo((2, "", "--plugins no-such-folder: there is no such folder.\n")));
+    }
+
+    [Test]
+    public void Train_EveryFaultAtOnce_TrainsOthersByName()
+    {
+        using var sandbox = new PluginSandbox();
+        sandbox.InstallSingle("Fine");
+        foreach (var fault in PluginFault.All)
+            fault.Install(sandbox);
+        foreach (var model in (string[])["fine", "lenet1989"])
+        {
+            var outcome = ZooProcess.Run(["train", model, "--task", "digits-1989", "--steps", "2", "--json",
+                "--plugins", sandbox.Folder, "--out", Path.Combine(sandbox.Folder, "runs")]);
+            Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+            Assert.That((int?)outcome.Records.Single(r => (string?)r["event"] == "done")["steps"], Is.EqualTo(2));
+        }
+    }
+
+    [TestCase("default", 2, "InvalidOperationException: the layers do not fit. Tell its author; ")]
+    [TestCase("member", 2, "Method not found: 'Int32 Zoo.ShapeException.CountSoFar()'")]
+    [TestCase("library", 3, "A native library is missing or does not load: ")]
+    public void Train_PluginThatFailsInUse_IsNamed(string preset, int exitCode, string cause)
+    {
+        using var sandbox = new PluginSandbox();
+        sandbox.Install("FailsInUse");
+        // What the task implies would go over the presets' values, which say how to fail.
+        var classes = preset switch { "member" => 2, "library" => 3, _ => 10 };
+        var outcome = ZooProcess.Run(["train", "fails-in-use", "--task", "digits-1989", "--preset", preset, "--set", $"num_classes={classes}",
+            "--steps", "1", "--plugins", sandbox.Folder, "--out", Path.Combine(sandbox.Folder, "runs")]);
+        Assert.That(outcome.Error, Does.Contain("Plugin 'FailsInUse' 0.1.0 failed in Zoo.Faulty.FailsInUseArchitecture.").And.Contain(cause));
+        Assert.That(outcome.ExitCode, Is.EqualTo(exitCode));
+    }
+
+    [Test]
+    [Platform(Exclude = "Win", Reason = "Asks a Unix shell for the processor time.")]
+    public void List_OnceBuilt_TakesLessThanHalfASecondOfProcessorTime()
+    {
+        // Processor time, which other work on the machine does not change much; a cold disk cache is the first run's.
+        var times = Enumerable.Range(0, 4).Select(_ => ProcessorSeconds("list")).ToList();
+        Assert.That(times.Min(), Is.LessThan(0.5), string.Join(", ", times));
+    }
+
+    private static double ProcessorSeconds(string verb)
+    {
+        var start = new ProcessStartInfo("/bin/sh") { RedirectStandardOutput = true };
+        start.ArgumentList.Add("-c");
+        start.ArgumentList.Add($"dotnet '{Path.Combine(ZooProcess.Folder, "zoo.dll")}' {verb} > /dev/null 2>&1; times");
+        using var process = Process.Start(start)!;
+        var children = process.StandardOutput.ReadToEnd().Split('\n')[1];   // "0m0.210s 0m0.030s": user and system time of the children
+        process.WaitForExit();
+        return children.Split(' ').Sum(time => time.TrimEnd('s').Split('m') switch
+        {
+            [var minutes, var seconds] => 60 * double.Parse(minutes, CultureInfo.InvariantCulture) + double.Parse(seconds, CultureInfo.InvariantCulture),
+            _ => throw new FormatException($"`times` said '{children}'."),
+        });
     }
 }
