@@ -53,7 +53,7 @@ internal sealed class ShowCommand : ZooCommand
         var device = DeviceName.Parse(arguments.GetValue(_device)!);
         var shown = new Shown(
             installed, preset, config, installed.Architecture.Presets[installed.Info.DefaultPreset],
-            ParameterCounter.Describe(installed.Architecture, config, KernelChoice.Auto, catalog.Ops),
+            ModelOutline.Of(installed.Architecture, config, catalog.Ops),
             [.. catalog.TasksFor(installed.Info)],
             [.. installed.Info.Ops.Select(name => ShownOp.Of(name, catalog.Ops.Find(name), device))]);
         session.Output.Record(shown.ToJson());
@@ -72,7 +72,7 @@ internal sealed class ShowCommand : ZooCommand
         Line("plugin", $"{shown.Installed.Plugin} {shown.Installed.PluginVersion}");
         Line("presets", string.Join(", ", shown.Installed.Architecture.Presets.Keys.Select(p => p == info.DefaultPreset ? $"{p} (default)" : p)));
         Line("aliases", string.Join(", ", info.Aliases.Select(a => $"{a.Name} = preset {a.Preset}")));
-        Line("parameters", string.Create(CultureInfo.InvariantCulture, $"{shown.ParameterCount:N0} in {shown.Parameters.Count} tensors, preset {shown.Preset}"));
+        Line("parameters", string.Create(CultureInfo.InvariantCulture, $"{shown.Outline.ParameterCount:N0} in {shown.Outline.Parameters.Count} tensors, preset {shown.Preset}"));
         Line("tasks", string.Join(", ", shown.Tasks.Select(t => t.Info.Name == info.DefaultTask ? $"{t.Info.Name} (default)" : t.Info.Name)));
         for (var i = 0; i < shown.Ops.Count; i++)
             Line(i == 0 ? "ops" : "", shown.Ops[i].Sentence);
@@ -129,10 +129,8 @@ internal sealed class ShowCommand : ZooCommand
     /// <summary>Everything that is shown.</summary>
     private sealed record Shown(
         InstalledArchitecture Installed, string Preset, ModelConfig Config, ModelConfig Default,
-        IReadOnlyList<(string Name, long[] Shape)> Parameters, IReadOnlyList<ITask> Tasks, IReadOnlyList<ShownOp> Ops)
+        ModelOutline Outline, IReadOnlyList<ITask> Tasks, IReadOnlyList<ShownOp> Ops)
     {
-        public long ParameterCount { get; } = ParameterCounter.Count(Parameters);
-
         public IReadOnlyList<string> Abilities { get; } =
             [.. Enum.GetValues<ModelAbilities>().Where(a => a != 0 && Installed.Info.Abilities.HasFlag(a)).Select(a => Kebab(a.ToString()))];
 
@@ -165,8 +163,8 @@ internal sealed class ShowCommand : ZooCommand
                 ["preset"] = Preset,
                 ["config"] = ConfigJson.Write(Config),
                 ["defaults"] = ConfigJson.Write(Default),
-                ["parameters"] = ParameterCount,
-                ["tensors"] = new JsonObject(Parameters.Select(p =>
+                ["parameters"] = Outline.ParameterCount,
+                ["tensors"] = new JsonObject(Outline.Parameters.Select(p =>
                     KeyValuePair.Create<string, JsonNode?>(p.Name, new JsonArray([.. p.Shape.Select(s => JsonValue.Create(s))])))),
                 ["tasks"] = List(Tasks.Select(t => t.Info.Name)),
                 ["default_task"] = info.DefaultTask,

@@ -55,10 +55,9 @@ internal sealed class VerifyCommand : ZooCommand
         var kernels = KernelChoice.Parse(arguments.GetValue(_kernels)!);
         foreach (var model in models)
             catalog.Architecture(model);
-        foreach (var op in kernels.NamedOps)
-            catalog.Ops.Get(op);
 
         LibTorch.Load();
+        CheckOps(catalog, kernels);
         var verifier = new Verifier(catalog, DeviceName.Parse(arguments.GetValue(_device)!), kernels);
         var checks = golden.Select(verifier.Golden).ToList();
         checks.AddRange(models.Length > 0 ? models.SelectMany(verifier.Of) : golden.Count > 0 ? [] : verifier.Everything());
@@ -69,6 +68,24 @@ internal sealed class VerifyCommand : ZooCommand
             return ExitCode.Done;
         }
         return RunAll(checks, output, arguments.GetValue(_strict));
+    }
+
+    /// <summary>Requires that the ops that were named one by one exist; a kernel for whole training steps counts as one.</summary>
+    /// <exception cref="UserException">One does not.</exception>
+    private static void CheckOps(Catalog catalog, KernelChoice kernels)
+    {
+        var unknown = kernels.NamedOps.Where(name => catalog.Ops.Find(name) is null).ToList();
+        if (unknown.Count == 0)
+            return;
+        var fused = catalog.Architectures.Select(FusedStepName).OfType<string>().ToList();
+        if (unknown.Except(fused).FirstOrDefault() is { } name)
+        {
+            throw new UserException($"--kernels {kernels}: no installed plugin has an op named '{name}'." +
+                Names.DidYouMean(name, catalog.Ops.All.Select(o => o.Name).Concat(fused)));
+        }
+
+        string? FusedStepName(InstalledArchitecture installed) => ModelOutline.Of(
+            installed.Architecture, installed.Architecture.Presets[installed.Info.DefaultPreset], catalog.Ops).FusedStepName;
     }
 
     private static int RunAll(IReadOnlyList<Check> checks, Output output, bool strict)

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using TorchSharp;
 using Zoo.Architectures;
 using Zoo.Kernels;
 using static TorchSharp.torch;
@@ -21,6 +22,8 @@ internal sealed class GoldenRunner(Catalog catalog, Device device, KernelChoice 
         var (installed, preset) = catalog.Architecture(golden.Name);
         var config = installed.Architecture.ReadUpstreamConfig(preset, golden.Config);
         using var model = installed.Architecture.CreateModel(config, new BuildContext { Device = device, Kernels = kernels, Ops = catalog.Ops });
+        if (device.type != DeviceType.CPU)
+            model.to(device);
         model.eval();
         var tensors = golden.Load();
         StateDict.Load(model, tensors.Parameters, $"the case {golden.Id}");

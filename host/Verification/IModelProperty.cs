@@ -14,6 +14,9 @@ internal interface IModelProperty
     /// <summary>Whether it can be asked, by the architecture's kind and abilities.</summary>
     bool AppliesTo(ArchitectureInfo info) => true;
 
+    /// <summary>Whether it can be asked, by what the preset's model offers.</summary>
+    bool AppliesTo(ModelOutline outline) => true;
+
     /// <summary>Asks it. The caller has opened a dispose scope.</summary>
     PropertyOutcome Check(ModelSubject subject);
 }

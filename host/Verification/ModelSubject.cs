@@ -40,9 +40,8 @@ internal sealed record ModelSubject(IModelArchitecture Architecture, string Pres
         return model;
     }
 
-    /// <summary>The model's parameters by name and shape, on the device that has no storage: the largest preset costs nothing.</summary>
-    public IReadOnlyList<(string Name, long[] Shape)> DescribeParameters() =>
-        ParameterCounter.Describe(Architecture, Config, Kernels, Ops);
+    /// <summary>The model without storage: the largest preset costs nothing.</summary>
+    public ModelOutline Outline() => ModelOutline.Of(Architecture, Config, Ops);
 
     /// <summary>Random inputs with random targets, as the model's kind and sizes ask for them; the same for the same seed.</summary>
     /// <param name="model">Says the sizes.</param>
@@ -75,19 +74,26 @@ internal sealed record ModelSubject(IModelArchitecture Architecture, string Pres
         _ => throw new ArgumentException($"Batches of {batch.GetType().Name} are not known here.", nameof(batch)),
     };
 
-    /// <summary>One row of a batch.</summary>
-    public static Batch Row(Batch batch, int row) => batch switch
+    /// <summary>Rows of a batch that <see cref="Examples"/> made.</summary>
+    public static Batch Rows(Batch batch, params ReadOnlySpan<long> rows)
     {
-        ImageBatch images => new ImageBatch(images.Images.narrow(0, row, 1), images.Labels.narrow(0, row, 1)),
-        VectorBatch vectors => new VectorBatch(vectors.Inputs.narrow(0, row, 1), vectors.Labels.narrow(0, row, 1)),
-        TokenBatch tokens => AllScored(tokens.Ids.narrow(0, row, 1), tokens.Targets.reshape(tokens.Ids.shape).narrow(0, row, 1).reshape(-1)),
-        _ => throw new ArgumentException($"Batches of {batch.GetType().Name} are not known here.", nameof(batch)),
-    };
+        var numbers = tensor(rows.ToArray());
+        return batch switch
+        {
+            ImageBatch images => new ImageBatch(Pick(images.Images), Pick(images.Labels)),
+            VectorBatch vectors => new VectorBatch(Pick(vectors.Inputs), Pick(vectors.Labels)),
+            TokenBatch tokens => AllScored(Pick(tokens.Ids), Pick(tokens.Targets.reshape(tokens.Ids.shape)).reshape(-1)),
+            _ => throw new ArgumentException($"Batches of {batch.GetType().Name} are not known here.", nameof(batch)),
+        };
+
+        Tensor Pick(Tensor from) => from.index_select(0, numbers.to(from.device));
+    }
 
     private Model Build(int seed, KernelChoice kernels)
     {
         manual_seed(seed);
-        return Architecture.CreateModel(Config, new BuildContext { Device = Device, Kernels = kernels, Ops = Ops });
+        var model = Architecture.CreateModel(Config, new BuildContext { Device = Device, Kernels = kernels, Ops = Ops });
+        return Device.type == DeviceType.CPU ? model : (Model)model.to(Device);
     }
 
     private static int Bounded(TokenModel model, int length) => model.MaximumLength is { } longest ? Math.Min(length, longest) : length;

@@ -57,11 +57,13 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
         var subjects = (preset is null ? architecture.Presets.Keys : [preset])
             .Select(p => new ModelSubject(architecture, p) { Device = device, Kernels = kernels, Ops = catalog.Ops })
             .ToList();
-        var computed = Computed(subjects);
+        var outlines = subjects.ToDictionary(s => s.Preset, Outline);
+        var computed = Computed(outlines);
         return
             from subject in subjects
             from property in AllProperties.OfModels
-            where (!property.NeedsStorage || computed.Contains(subject)) && property.AppliesTo(subject.Info)
+            where !property.NeedsStorage || computed.Contains(subject.Preset)
+            where property.AppliesTo(subject.Info) && property.AppliesTo(outlines[subject.Preset])
             select Check.OfProperty($"{subject.Info.Name}/{subject.Preset}/{property.Name}", subject.Info.Name, () => property.Check(subject));
     }
 
@@ -88,26 +90,24 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
         }
     }
 
-    private static HashSet<ModelSubject> Computed(IReadOnlyList<ModelSubject> subjects)
+    private static HashSet<string> Computed(IReadOnlyDictionary<string, ModelOutline> outlines)
     {
-        var sizes = subjects.Select(s => (Subject: s, Size: SizeOf(s))).ToList();
-        var quick = sizes.Where(s => s.Size <= QuickParameterCount).Select(s => s.Subject).ToHashSet();
-        if (quick.Count == 0 && sizes.MinBy(s => s.Size) is { Subject: { } smallest, Size: <= MostParameters })
+        var quick = outlines.Where(o => o.Value.ParameterCount <= QuickParameterCount).Select(o => o.Key).ToHashSet(StringComparer.Ordinal);
+        if (quick.Count == 0 && outlines.MinBy(o => o.Value.ParameterCount) is { Key: { } smallest, Value.ParameterCount: <= MostParameters })
             quick.Add(smallest);
         return quick;
     }
 
-    /// <summary>How many parameters it has; 0 where it cannot be built without storage, which a property reports.</summary>
-    private static long SizeOf(ModelSubject subject)
+    /// <summary>The model without storage; an empty one where that fails, which a property reports.</summary>
+    private static ModelOutline Outline(ModelSubject subject)
     {
         try
         {
-            using var scope = NewDisposeScope();
-            return ParameterCounter.Count(subject.DescribeParameters());
+            return subject.Outline();
         }
         catch (Exception e) when (e is not OutOfMemoryException)   // a plugin's code may throw anything; the property "builds" reports it
         {
-            return 0;
+            return new ModelOutline([], FusedStepName: null);
         }
     }
 }

@@ -19,6 +19,7 @@ internal static class AllProperties
         new DeterministicBackwardProperty(),
         new Float64GradientProperty(),
         new DifferenceQuotientProperty(),
+        new FusedEqualsTensorProperty(),
         new CausalityProperty(),
         new StepEqualsParallelProperty(),
         new PiecesEqualParallelProperty(),

@@ -10,7 +10,7 @@ internal sealed class BuildsProperty : IModelProperty
 
     public PropertyOutcome Check(ModelSubject subject)
     {
-        var parameters = subject.DescribeParameters();
+        var parameters = subject.Outline().Parameters;
         if (parameters.Count == 0)
             return PropertyOutcome.Fails("It has no parameters. Does its constructor end in RegisterComponents()?");
         var odd = parameters.Select(p => p.Name).Where(n => !Names.IsValid(n)).ToList();

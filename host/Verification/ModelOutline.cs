@@ -1,0 +1,46 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+using Zoo.Architectures;
+using Zoo.Kernels;
+using Zoo.Training;
+using static TorchSharp.torch;
+
+namespace Zoo.Host.Verification;
+
+/// <summary>What can be said of a model without the memory for it: it is built on torch's `meta` device, whose tensors have no storage.</summary>
+/// <remarks>
+/// TorchSharp's own `Embedding` and recurrent layers still fill their tables in memory before they move them; layers made of
+/// `Linear`, `Conv1d`, `Conv2d`, norms and parameters from factory functions take nothing.
+/// </remarks>
+/// <param name="Parameters">Names and shapes, in the order of the model.</param>
+/// <param name="FusedStepName">Name of the kernel that runs whole training steps; null where there is none.</param>
+internal sealed record ModelOutline(IReadOnlyList<(string Name, long[] Shape)> Parameters, string? FusedStepName)
+{
+    /// <summary>How many numbers the parameters are.</summary>
+    public long ParameterCount { get; } = Parameters.Sum(p => p.Shape.Aggregate(1L, (a, b) => a * b));
+
+    /// <summary>The outline of a config's model.</summary>
+    /// <exception cref="UserException">The model reads values while it is built, and this device has none.</exception>
+    public static ModelOutline Of(IModelArchitecture architecture, ModelConfig config, OpCatalog ops)
+    {
+        var before = get_default_device();
+        var meta = new Device(DeviceType.META);
+        using var scope = NewDisposeScope();
+        try
+        {
+            set_default_device(meta);
+            using var model = architecture.CreateModel(config, new BuildContext { Device = meta, Ops = ops });
+            return new ModelOutline([.. model.named_parameters().Select(p => (p.name, p.parameter.shape))], (model as IFusedTraining)?.FusedStepName);
+        }
+        catch (ExternalException e)
+        {
+            throw new UserException(
+                $"{architecture.Info.Name} cannot be built without storage: {e.Message.Split('\n')[0].TrimEnd('.')}. " +
+                "Its constructor reads a tensor's values; compute them from the config instead.", e);
+        }
+        finally
+        {
+            set_default_device(before);
+        }
+    }
+}
