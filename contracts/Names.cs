@@ -10,11 +10,18 @@ public static class Names
     /// <summary>The choice that was probably meant by <paramref name="typed"/>, or null when none is near.</summary>
     public static string? Nearest(string typed, IEnumerable<string> choices)
     {
-        var best = choices
+        const int shortest = 3, longest = 100;
+        if (typed.Length > longest)
+            return null;
+        var all = choices.ToList();
+        if (typed.Length >= shortest && all.FindAll(c => c.StartsWith(typed, StringComparison.OrdinalIgnoreCase)) is [var continued])
+            return continued;
+        var best = all
             .Select(choice => (choice, distance: EditDistance(typed.ToLowerInvariant(), choice.ToLowerInvariant())))
             .OrderBy(c => c.distance)
             .FirstOrDefault();
-        return best.choice is not null && best.distance <= Math.Max(2, typed.Length / 3) ? best.choice : null;
+        var near = typed.Length <= shortest ? 1 : Math.Max(2, typed.Length / 3);
+        return best.choice is not null && best.distance <= near ? best.choice : null;
     }
 
     /// <summary>" Did you mean 'x'?", or nothing.</summary>

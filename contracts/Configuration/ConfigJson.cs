@@ -12,7 +12,7 @@ public static class ConfigJson
     private static readonly JsonSerializerOptions Options = new()
     {
         WriteIndented = true,
-        IgnoreReadOnlyProperties = true,   // derived values, and overrides of what the base record ignores
+        IgnoreReadOnlyProperties = true,   // derived values are no keys, whether or not they say [JsonIgnore]
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
     };
@@ -27,7 +27,7 @@ public static class ConfigJson
     {
         var problems = new List<string>();
         var merged = Write(basis);
-        Merge(basis.GetType(), merged, values, "", problems);
+        Merge(basis.GetType(), merged, values, "", problems);   // what is not given is known to fit
         Settings? bound = null;
         if (problems.Count == 0)
         {
@@ -41,7 +41,7 @@ public static class ConfigJson
             }
         }
         if (bound is not null)
-            problems.AddRange(bound.Problems());
+            problems.AddRange(AllProblems(bound, ""));
         return problems.Count == 0 ? (T)bound! : throw new ConfigException(subject, problems);
     }
 
@@ -81,7 +81,7 @@ public static class ConfigJson
     {
         try
         {
-            return JsonNode.Parse(text);
+            return JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
         }
         catch (JsonException)
         {
@@ -105,64 +105,142 @@ public static class ConfigJson
         }
     }
 
-    private static void Merge(Type type, JsonObject target, JsonObject values, string prefix, List<string> problems)
+    /// <summary>The problems of a record and of those inside it, which say where they are.</summary>
+    private static IEnumerable<string> AllProblems(Settings settings, string path)
     {
-        var properties = Properties(type);
-        var ignored = type.GetCustomAttributes<IgnoredKeysAttribute>(inherit: true).SelectMany(a => a.Keys).ToHashSet();
-        foreach (var (key, value) in values)
+        foreach (var problem in settings.Problems())
+            yield return path.Length == 0 ? problem : $"In {path}: {problem}";
+        foreach (var (key, property) in Properties(settings.GetType()))
         {
-            if (ignored.Contains(key))
-                continue;
-            if (!properties.TryGetValue(key, out var property))
-            {
-                problems.Add($"'{prefix}{key}' is no key of it.{Names.DidYouMean(key, properties.Keys)}");
-                continue;
-            }
-            if (typeof(Settings).IsAssignableFrom(property) && value is JsonObject inner)
-            {
-                if (target[key] is not JsonObject nested)
-                    target[key] = nested = Write((Settings)Activator.CreateInstance(property)!);
-                Merge(property, nested, inner, $"{prefix}{key}.", problems);
-                continue;
-            }
-            try
-            {
-                _ = value.Deserialize(property, Options);
-                if (value is null && property.IsValueType && Nullable.GetUnderlyingType(property) is null)
-                    throw new JsonException();
-                target[key] = value?.DeepClone();
-            }
-            catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
-            {
-                problems.Add($"'{prefix}{key}' is {value?.ToJsonString() ?? "null"}; it must be {Describe(property)}.");
-            }
+            var value = property.GetValue(settings);
+            var inner = value is Settings nested ? [(Path: Join(path, key), Settings: nested)]
+                : value is IEnumerable<Settings> list ? list.Select((item, i) => (Path: $"{Join(path, key)}[{i}]", Settings: item))
+                : [];
+            foreach (var problem in inner.SelectMany(i => AllProblems(i.Settings, i.Path)))
+                yield return problem;
         }
     }
 
-    private static Dictionary<string, Type> Properties(Type type) => type
+    private static void Merge(Type type, JsonObject target, JsonObject values, string path, List<string> problems)
+    {
+        var properties = Properties(type);
+        var ignored = type.GetCustomAttributes<IgnoredKeysAttribute>(inherit: true).SelectMany(a => a.Keys).ToHashSet();
+        foreach (var (key, value) in Entries(values, path, problems))
+        {
+            if (ignored.Contains(key))
+                continue;
+            var here = Join(path, key);
+            if (!properties.TryGetValue(key, out var property))
+                problems.Add($"'{here}' is no key of it.{Names.DidYouMean(key, properties.Keys)}");
+            else if (IsSettings(property.PropertyType) && value is JsonObject inner)
+                Merge(property.PropertyType, Nested(target, key, property.PropertyType), inner, here, problems);
+            else if (ElementType(property.PropertyType) is { } element && IsSettings(element) && value is JsonArray list)
+                target[key] = MergeList(element, list, here, problems);
+            else if (Fits(value, property))
+                target[key] = value?.DeepClone();
+            else
+                problems.Add($"'{here}' is {value?.ToJsonString() ?? "null"}; it must be {Describe(property.PropertyType)}.");
+        }
+    }
+
+    /// <summary>A list of records is replaced as a whole; what an item does not say is its type's default.</summary>
+    private static JsonArray MergeList(Type element, JsonArray values, string path, List<string> problems)
+    {
+        var merged = new JsonArray();
+        for (var i = 0; i < values.Count; i++)
+        {
+            var item = Write((Settings)Activator.CreateInstance(element)!);
+            if (values[i] is JsonObject given)
+                Merge(element, item, given, $"{path}[{i}]", problems);
+            else
+                problems.Add($"'{path}[{i}]' is {values[i]?.ToJsonString() ?? "null"}; it must be an object.");
+            merged.Add(item);
+        }
+        return merged;
+    }
+
+    /// <summary>The keys and values of an object. One that a file gives twice is found only when it is first read.</summary>
+    private static List<KeyValuePair<string, JsonNode?>> Entries(JsonObject values, string path, List<string> problems)
+    {
+        try
+        {
+            return [.. values];
+        }
+        catch (ArgumentException)
+        {
+            problems.Add($"{(path.Length == 0 ? "It" : $"'{path}'")} has a key twice.");
+            return [];
+        }
+    }
+
+    private static JsonObject Nested(JsonObject target, string key, Type type)
+    {
+        if (target[key] is not JsonObject nested)
+            target[key] = nested = Write((Settings)Activator.CreateInstance(type)!);
+        return nested;
+    }
+
+    private static bool Fits(JsonNode? value, PropertyInfo property)
+    {
+        if (value is null)
+            return TakesNull(property);
+        try
+        {
+            _ = value.Deserialize(property.PropertyType, Options);
+            return true;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or ArgumentException)
+        {
+            return false;
+        }
+    }
+
+    private static bool TakesNull(PropertyInfo property) => property.PropertyType.IsValueType
+        ? Nullable.GetUnderlyingType(property.PropertyType) is not null
+        : new NullabilityInfoContext().Create(property).WriteState != NullabilityState.NotNull;
+
+    private static Dictionary<string, PropertyInfo> Properties(Type type) => type
         .GetProperties(BindingFlags.Instance | BindingFlags.Public)
-        .Where(p => p.CanWrite && p.GetCustomAttribute<JsonIgnoreAttribute>() is null)
-        .ToDictionary(p => p.GetCustomAttribute<JsonPropertyNameAttribute>()?.Name ?? p.Name, p => p.PropertyType);
+        .Where(p => p.SetMethod is { IsPublic: true } && p.GetIndexParameters().Length == 0 && p.GetCustomAttribute<JsonIgnoreAttribute>() is null)
+        .ToDictionary(p => p.GetCustomAttribute<JsonPropertyNameAttribute>()?.Name ?? p.Name);
+
+    private static bool IsSettings(Type type) => typeof(Settings).IsAssignableFrom(type);
+
+    /// <summary>What a list holds; null where the type is no list.</summary>
+    private static Type? ElementType(Type type)
+    {
+        if (type == typeof(string) || type.IsAssignableTo(typeof(IDictionary)))
+            return null;
+        if (type.IsArray)
+            return type.GetElementType();
+        return type.GetInterfaces().Append(type)
+            .FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IEnumerable<>))?.GetGenericArguments()[0];
+    }
+
+    private static string Join(string path, string key) => path.Length == 0 ? key : $"{path}.{key}";
 
     private static string Describe(Type type)
     {
         type = Nullable.GetUnderlyingType(type) ?? type;
         if (type.IsEnum)
-            return "one of " + string.Join(", ", Enum.GetNames(type).Select(name => MemberName(type, name)));
+            return "one of " + string.Join(", ", Enum.GetNames(type).Select(name => EnumKey(type, name)));
         if (type == typeof(bool))
             return "true or false";
-        if (type == typeof(int) || type == typeof(long))
+        if (type == typeof(int))
+            return "a whole number of at most 32 bits";
+        if (type == typeof(long))
             return "a whole number";
         if (type == typeof(double) || type == typeof(float))
             return "a number";
         if (type == typeof(string))
             return "text";
-        if (typeof(Settings).IsAssignableFrom(type))
+        if (IsSettings(type))
             return "an object";
-        return typeof(IEnumerable).IsAssignableFrom(type) ? "a list" : $"a {type.Name}";
+        return ElementType(type) is { } element && !(element.IsGenericType && element.GetGenericTypeDefinition() == typeof(KeyValuePair<,>))
+            ? $"a list, each item {Describe(element)}"
+            : "an object";
     }
 
-    private static string MemberName(Type enumType, string name) =>
-        enumType.GetField(name)!.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()?.Name
-        ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(name);
+    private static string EnumKey(Type type, string name) =>
+        type.GetField(name)!.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()?.Name ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(name);
 }

@@ -34,21 +34,27 @@ public sealed class KernelChoice
     public string? For(string op) => _perOp.TryGetValue(op, out var backend) ? backend == "auto" ? null : backend : _all;
 
     /// <summary>Reads what the user typed.</summary>
-    /// <exception cref="UserException">A backend does not exist.</exception>
+    /// <exception cref="UserException">A backend does not exist, is missing, or an op or all of them are named twice.</exception>
     public static KernelChoice Parse(string text)
     {
         string? all = null;
+        var named = new HashSet<string>(StringComparer.Ordinal);
         var perOp = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var part in text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (var part in text.Split(',', StringSplitOptions.TrimEntries))
         {
             var equals = part.IndexOf('=');
-            var backend = part[(equals + 1)..];
+            var op = equals < 0 ? "" : part[..equals].TrimEnd();
+            var backend = part[(equals + 1)..].TrimStart();
             if (backend != "auto" && !Backends.Contains(backend))
                 throw new UserException($"--kernels {text}: there is no backend '{backend}'; it is auto, {string.Join(", ", Backends)}, or op=backend.");
+            if (equals == 0)
+                throw new UserException($"--kernels {text}: '{part}' names no op before its '='.");
+            if (!named.Add(op))
+                throw new UserException($"--kernels {text}: {(equals < 0 ? "a backend for all ops" : $"'{op}'")} is given twice.");
             if (equals < 0)
                 all = backend == "auto" ? null : backend;
             else
-                perOp[part[..equals]] = backend;
+                perOp[op] = backend;
         }
         return new KernelChoice(all, perOp);
     }

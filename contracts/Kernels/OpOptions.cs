@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Zoo.Kernels;
@@ -17,11 +18,13 @@ public sealed class OpOptions(JsonObject values)
             return fallback;
         try
         {
-            return node.GetValue<T>();
+            return node.Deserialize<T>()!;   // a whole number that a program gave is a number, too
         }
-        catch (Exception e) when (e is InvalidOperationException or FormatException)
+        catch (JsonException e)
         {
-            throw new UserException($"The option '{name}' is {node.ToJsonString()}; it must be a {typeof(T).Name}.", e);
+            var wanted = typeof(T) == typeof(bool) ? "true or false" : typeof(T) == typeof(string) ? "text"
+                : typeof(T) == typeof(int) || typeof(T) == typeof(long) ? "a whole number" : "a number";
+            throw new UserException($"The option '{name}' is {node.ToJsonString()}; it must be {wanted}.", e);
         }
     }
 }

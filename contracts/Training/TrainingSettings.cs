@@ -77,7 +77,7 @@ public sealed record TrainingSettings : Settings
         })
         {
             if (value is { } number && !(number >= least && double.IsFinite(number)))
-                yield return $"'{key}' is {number}; it must be at least {least}.";
+                yield return $"'{key}' is {number}; it must be {(double.IsPositiveInfinity(number) ? "finite" : $"at least {least}")}.";
         }
         foreach (var (key, value) in new[] { ("beta1", Beta1), ("beta2", Beta2), ("momentum", Momentum) })
         {

@@ -1,0 +1,95 @@
+using System.Text.Json.Nodes;
+using Zoo.Kernels;
+using static TorchSharp.torch;
+
+namespace Zoo.Tests.Kernels;
+
+public sealed class OpArgumentTests
+{
+    private static OpResult Invoke(NamedTensors inputs, JsonObject? options = null) => new ScaleOp().Invoke(inputs, new OpOptions(options ?? []), KernelChoice.Auto);
+
+    [Test]
+    public void Invoke_ArgumentsFit_RunsTheReference()
+    {
+        using var scope = NewDisposeScope();
+        var result = Invoke(new() { ["x"] = ones(2, 3, 4), ["w"] = ones(4, 5), ["pair"] = ones(2), ["ids"] = zeros(5, int64) }, new JsonObject { ["scale"] = 3 });
+        Assert.That(result.Backend, Is.EqualTo("reference"));
+        Assert.That(result.Outputs["y"].shape, Is.EqualTo(new long[] { 2, 3, 4 }));
+        Assert.That(result.Outputs["y"].sum().item<float>(), Is.EqualTo(72));
+        Assert.That(Invoke(new() { ["x"] = ones(4), ["w"] = ones(4, 5) }).Outputs["y"].sum().item<float>(), Is.EqualTo(4), "no leading axes, nothing optional");
+    }
+
+    private static IEnumerable<TestCaseData> Misfits
+    {
+        get
+        {
+            TestCaseData Case(string sentence, Func<NamedTensors> inputs) => new TestCaseData(inputs, sentence).SetArgDisplayNames(sentence);
+            yield return Case("scale needs the argument 'w'.", () => new() { ["x"] = ones(4) });
+            yield return Case("scale has no argument 'v'; it takes x, w, pair, ids.", () => new() { ["x"] = ones(4), ["w"] = ones(4, 5), ["v"] = ones(1) });
+            yield return Case("scale: 'w' is [3, 5] but must be [D 4, O].", () => new() { ["x"] = ones(2, 4), ["w"] = ones(3, 5) });
+            yield return Case("scale: 'w' is [4] but must be [D 4, O].", () => new() { ["x"] = ones(2, 4), ["w"] = ones(4) });
+            yield return Case("scale: 'w' is [1, 4, 5] but must be [D 4, O].", () => new() { ["x"] = ones(2, 4), ["w"] = ones(1, 4, 5) });
+            yield return Case("scale: 'x' is [] but must be [..., D].", () => new() { ["x"] = ones(Array.Empty<long>()), ["w"] = ones(4, 5) });
+            yield return Case("scale: 'pair' is [3] but must be [2].", () => new() { ["x"] = ones(4), ["w"] = ones(4, 5), ["pair"] = ones(3) });
+            yield return Case("scale: 'x' is Int64 but must be floating point.", () => new() { ["x"] = ones(4, int64), ["w"] = ones(4, 5) });
+            yield return Case("scale: 'ids' is Float32 but must be Int64.", () => new() { ["x"] = ones(4), ["w"] = ones(4, 5), ["ids"] = ones(5) });
+        }
+    }
+
+    [TestCaseSource(nameof(Misfits))]
+    public void Invoke_ArgumentDoesNotFit_NamesIt(Func<NamedTensors> inputs, string sentence)
+    {
+        using var scope = NewDisposeScope();
+        Assert.That(() => Invoke(inputs()), Throws.TypeOf<ShapeException>().With.Message.EqualTo(sentence));
+    }
+
+    [TestCase("\"three\"", "The option 'scale' is \"three\"; it must be a number.")]
+    [TestCase("true", "The option 'scale' is true; it must be a number.")]
+    [TestCase("[3]", "The option 'scale' is [3]; it must be a number.")]
+    public void Invoke_OptionOfAnotherType_NamesIt(string value, string sentence)
+    {
+        using var scope = NewDisposeScope();
+        Assert.That(() => Invoke(new() { ["x"] = ones(4), ["w"] = ones(4, 5) }, new JsonObject { ["scale"] = JsonNode.Parse(value) }),
+            Throws.TypeOf<UserException>().With.Message.EqualTo(sentence));
+    }
+
+    [TestCase("3")]
+    [TestCase("3.0")]
+    [TestCase("null")]
+    public void Invoke_OptionAsAFileOrAProgramGivesIt_IsANumber(string value)
+    {
+        using var scope = NewDisposeScope();
+        var expected = value == "null" ? 4 : 12;
+        Assert.That(Invoke(new() { ["x"] = ones(4), ["w"] = ones(4, 5) }, new JsonObject { ["scale"] = JsonNode.Parse(value) })
+            .Outputs["y"].sum().item<float>(), Is.EqualTo(expected));
+    }
+
+    [Test]
+    public void Get_UnknownOp_SaysWhichWasMeant()
+    {
+        var catalog = new OpCatalog([new ScaleOp()]);
+        Assert.That(catalog.Get("scale").Title, Is.EqualTo("x times a number"));
+        Assert.That(catalog.Find("scael"), Is.Null);
+        Assert.That(() => catalog.Get("scael"), Throws.TypeOf<UserException>().With.Message.EqualTo("No installed plugin has an op named 'scael'. Did you mean 'scale'?"));
+        Assert.That(() => new OpCatalog([new ScaleOp(), new ScaleOp()]), Throws.TypeOf<UserException>().With.Message.Contains("Two installed plugins have an op named 'scale'"));
+    }
+
+    /// <summary>y = scale · x, with an argument of every kind.</summary>
+    private sealed class ScaleOp : Op
+    {
+        public override string Name => "scale";
+
+        public override string Title => "x times a number";
+
+        public override IReadOnlyList<OpArgument> Arguments { get; } =
+        [
+            new("x", "...", "D"), new("w", "D", "O"), new("pair", "2") { Optional = true }, new("ids", "O") { Optional = true, Dtype = ScalarType.Int64 },
+        ];
+
+        public override IReadOnlyList<string> Options => ["scale"];
+
+        public override IReadOnlyList<string> Outputs => ["y"];
+
+        protected override NamedTensors Reference(NamedTensors inputs, OpOptions options) => new() { ["y"] = inputs["x"] * options.Get("scale", 1.0) };
+    }
+}
