@@ -27,9 +27,13 @@ public static class StateDict
 
     /// <summary>Copies tensors into a module's parameters and buffers, to their device and between floating-point types.</summary>
     /// <param name="module">Changed only if everything fits.</param>
-    /// <param name="tensors">One for each key of the module; for a shared tensor under any of its names, or under several with equal values.</param>
+    /// <param name="tensors">
+    /// One for each key of the module; for a shared tensor under any of its names, or under several with equal values.
+    /// </param>
     /// <param name="source">Where they come from, for the message: "'model.safetensors'".</param>
-    /// <exception cref="UserException">Tensors are missing, not the module's, of another shape or of a type that cannot be converted; all are named.</exception>
+    /// <exception cref="UserException">
+    /// Tensors are missing, not the module's, of another shape or of a type that cannot be converted; all are named.
+    /// </exception>
     public static void Load(nn.Module module, NamedTensors tensors, string source)
     {
         using var noGradient = no_grad();
@@ -47,7 +51,8 @@ public static class StateDict
             var given = names.Where(tensors.ContainsKey).ToList();
             if (given.Count == 0)
             {
-                missing.Add($"'{names[0]}' {Shape.Describe(target.shape)} is missing{(names.Count > 1 ? $" (also known as {string.Join(", ", names.Skip(1))})" : "")}.");
+                var others = names.Count > 1 ? $" (also known as {string.Join(", ", names.Skip(1))})" : "";
+                missing.Add($"'{names[0]}' {Shape.Describe(target.shape)} is missing{others}.");
                 continue;
             }
             var misfit = given.Select(name => Misfit(name, tensors[name], target)).FirstOrDefault(m => m is not null)
@@ -58,7 +63,8 @@ public static class StateDict
             else
                 misfits.Add(misfit);
         }
-        var extra = tensors.Keys.Where(name => !known.Contains(name)).Select(name => $"'{name}' {Shape.Describe(tensors[name].shape)} is not one of the model's.").ToList();
+        var extra = tensors.Where(t => !known.Contains(t.Key))
+            .Select(t => $"'{t.Key}' {Shape.Describe(t.Value.shape)} is not one of the model's.").ToList();
 
         if (missing.Count + extra.Count + misfits.Count > 0)
             throw Refused(module, source, missing, extra, misfits);

@@ -41,7 +41,7 @@ public static class ConfigJson
             }
         }
         if (bound is not null)
-            problems.AddRange(AllProblems(bound, ""));
+            problems.AddRange(Problems(bound));
         return problems.Count == 0 ? (T)bound! : throw new ConfigException(subject, problems);
     }
 
@@ -50,6 +50,9 @@ public static class ConfigJson
 
     /// <summary>The record's keys with their values, nested ones as "a.b", in order of declaration: for `zoo show`.</summary>
     public static IEnumerable<KeyValuePair<string, JsonNode?>> Flatten(Settings settings) => Flatten(Write(settings), "");
+
+    /// <summary>What is wrong with a record's values and with those of the records inside it, which say where they are.</summary>
+    public static IEnumerable<string> Problems(Settings settings) => Problems(settings, "");
 
     /// <summary>Sets "a.b" in nested objects, made where they are missing.</summary>
     public static void Set(JsonObject target, string path, JsonNode? value)
@@ -105,8 +108,7 @@ public static class ConfigJson
         }
     }
 
-    /// <summary>The problems of a record and of those inside it, which say where they are.</summary>
-    private static IEnumerable<string> AllProblems(Settings settings, string path)
+    private static IEnumerable<string> Problems(Settings settings, string path)
     {
         foreach (var problem in settings.Problems())
             yield return path.Length == 0 ? problem : $"In {path}: {problem}";
@@ -116,7 +118,7 @@ public static class ConfigJson
             var inner = value is Settings nested ? [(Path: Join(path, key), Settings: nested)]
                 : value is IEnumerable<Settings> list ? list.Select((item, i) => (Path: $"{Join(path, key)}[{i}]", Settings: item))
                 : [];
-            foreach (var problem in inner.SelectMany(i => AllProblems(i.Settings, i.Path)))
+            foreach (var problem in inner.SelectMany(i => Problems(i.Settings, i.Path)))
                 yield return problem;
         }
     }
@@ -201,7 +203,8 @@ public static class ConfigJson
 
     private static Dictionary<string, PropertyInfo> Properties(Type type) => type
         .GetProperties(BindingFlags.Instance | BindingFlags.Public)
-        .Where(p => p.SetMethod is { IsPublic: true } && p.GetIndexParameters().Length == 0 && p.GetCustomAttribute<JsonIgnoreAttribute>() is null)
+        .Where(p => p.SetMethod is { IsPublic: true } && p.GetIndexParameters().Length == 0)
+        .Where(p => p.GetCustomAttribute<JsonIgnoreAttribute>() is null)
         .ToDictionary(p => p.GetCustomAttribute<JsonPropertyNameAttribute>()?.Name ?? p.Name);
 
     private static bool IsSettings(Type type) => typeof(Settings).IsAssignableFrom(type);
@@ -242,5 +245,6 @@ public static class ConfigJson
     }
 
     private static string EnumKey(Type type, string name) =>
-        type.GetField(name)!.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()?.Name ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(name);
+        type.GetField(name)!.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()?.Name
+        ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(name);
 }

@@ -8,6 +8,6 @@ namespace Zoo.Configuration;
 public abstract record Settings
 {
     /// <summary>What is wrong with these values, one sentence each: the key, the value, what it must be.</summary>
-    /// <remarks>Those of records inside are asked for by themselves.</remarks>
+    /// <remarks>Those of records inside are asked for by themselves: <see cref="ConfigJson.Problems(Settings)"/>.</remarks>
     public virtual IEnumerable<string> Problems() => [];
 }

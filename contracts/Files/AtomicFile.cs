@@ -7,7 +7,8 @@ public static class AtomicFile
 {
     /// <summary>Writes <paramref name="content"/> to <paramref name="path"/>.</summary>
     /// <exception cref="IOException">
-    /// The disk is full or the folder is missing or not writable; the message names <paramref name="path"/>. An older file is still as it was.
+    /// The disk is full or the folder is missing or not writable; the message names <paramref name="path"/>. An older file is still as
+    /// it was.
     /// </exception>
     public static void Write(string path, ReadOnlySpan<byte> content)
     {
@@ -32,7 +33,9 @@ public static class AtomicFile
     public static void Write(string path, string text) => Write(path, System.Text.Encoding.UTF8.GetBytes(text).AsSpan());
 
     /// <summary>Lets <paramref name="write"/> fill a stream that becomes <paramref name="path"/> when it returns.</summary>
-    /// <exception cref="IOException">As <see cref="Write(string, ReadOnlySpan{byte})"/>; other exceptions of <paramref name="write"/> pass as they are.</exception>
+    /// <exception cref="IOException">
+    /// As <see cref="Write(string, ReadOnlySpan{byte})"/>; other exceptions of <paramref name="write"/> pass as they are.
+    /// </exception>
     public static void Write(string path, Action<Stream> write)
     {
         var aside = Aside(path);

@@ -11,7 +11,8 @@ public static class FileHash
     {
         try
         {
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1 << 16);
+            const FileShare share = FileShare.ReadWrite | FileShare.Delete;
+            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, share, bufferSize: 1 << 16);
             return Convert.ToHexStringLower(SHA256.HashData(stream));
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)

@@ -142,7 +142,10 @@ public sealed class SafeTensorsFile : IDisposable
         {
             var part = new ReadOnlySpan<byte>((byte*)address + done, (int)Math.Min(info.ByteCount - done, 1 << 30));
             if (part.IndexOfAnyExceptInRange((byte)0, (byte)1) is >= 0 and var at)
-                throw Malformed(Path, $"tensor {SafeTensorsHeader.Quote(info.Name)} is BOOL and has the byte {part[at]} at {info.Offset + done + at}");
+            {
+                var tensor = SafeTensorsHeader.Quote(info.Name);
+                throw Malformed(Path, $"tensor {tensor} is BOOL and has the byte {part[at]} at {info.Offset + done + at}");
+            }
         }
     }
 

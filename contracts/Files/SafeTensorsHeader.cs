@@ -111,11 +111,17 @@ internal sealed class SafeTensorsHeader
         if (begin > end)
             throw new FormatException($"{tensor} ends at byte {end} of the data, before it begins at {begin}");
         if (end > _dataBytes)
-            throw new FormatException($"{tensor} ends at byte {end} of the data, but the file has only {_dataBytes} bytes of them; it was cut short");
+        {
+            throw new FormatException(
+                $"{tensor} ends at byte {end} of the data, but the file has only {_dataBytes} bytes of them; it was cut short");
+        }
         if (ByteCount(shape, SafeTensorsDtypes.Size(dtype)) is not { } byteCount)
             throw new FormatException($"the shape {Shape.Describe(shape)} of {tensor} is larger than any file");
         if (byteCount != end - begin)
-            throw new FormatException($"{tensor} is {dtypeName} {Shape.Describe(shape)}, which takes {byteCount} bytes, but its data_offsets span {end - begin}");
+        {
+            throw new FormatException(
+                $"{tensor} is {dtypeName} {Shape.Describe(shape)}, which takes {byteCount} bytes, but its data_offsets span {end - begin}");
+        }
         _tensors.Add(name, new SafeTensorInfo(name, dtype, shape, _dataStart + begin, byteCount));
     }
 
@@ -135,13 +141,18 @@ internal sealed class SafeTensorsHeader
         foreach (var item in list.EnumerateArray())
         {
             if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt64(out var number) || number < 0)
-                throw new FormatException($"the {key} of {tensor} holds {Quote(item.GetRawText())}, which is no whole number from 0 to {long.MaxValue}");
+            {
+                throw new FormatException(
+                    $"the {key} of {tensor} holds {Quote(item.GetRawText())}, which is no whole number from 0 to {long.MaxValue}");
+            }
             numbers[i++] = number;
         }
         return numbers;
     }
 
-    /// <summary>Bytes of a tensor; null where the sizes other than 0 multiply to more than a file can hold, as torch's strides do too.</summary>
+    /// <summary>
+    /// Bytes of a tensor; null where the sizes other than 0 multiply to more than a file can hold, as torch's strides do too.
+    /// </summary>
     private static long? ByteCount(ReadOnlySpan<long> shape, int elementSize)
     {
         Int128 product = elementSize;

@@ -22,17 +22,21 @@ internal static class SafeTensorsShards
         {
             var missing = map.Values.Distinct().Where(shard => !File.Exists(Path.Combine(folder, shard))).ToList();
             if (missing.Count > 0)
-                throw new BadFileException($"'{indexPath}' names {Few(missing)}, which {(missing.Count == 1 ? "is" : "are")} not beside it. Fetch the missing files.");
+            {
+                var verb = missing.Count == 1 ? "is" : "are";
+                throw new BadFileException($"'{indexPath}' names {Few(missing)}, which {verb} not beside it. Fetch the missing files.");
+            }
             foreach (var shard in map.Values.Distinct())
                 files.Add(shard, SafeTensorsFile.Open(Path.Combine(folder, shard)));
+            const string apart = "Index and files do not belong together.";
             foreach (var (shard, file) in files)
             {
                 var absent = map.Where(m => m.Value == shard && file.Find(m.Key) is null).Select(m => m.Key).ToList();
                 if (absent.Count > 0)
-                    throw new BadFileException($"'{indexPath}' says that {shard} holds {Few(absent)}, and it does not. Index and files do not belong together.");
+                    throw new BadFileException($"'{indexPath}' says that {shard} holds {Few(absent)}, and it does not. {apart}");
                 var unlisted = file.Names.Where(name => map.GetValueOrDefault(name) != shard).ToList();
                 if (unlisted.Count > 0)
-                    throw new BadFileException($"{shard} holds {Few(unlisted)}, which '{indexPath}' does not place there. Index and files do not belong together.");
+                    throw new BadFileException($"{shard} holds {Few(unlisted)}, which '{indexPath}' does not place there. {apart}");
             }
         }
         catch
@@ -60,8 +64,11 @@ internal static class SafeTensorsShards
             {
                 var shard = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString()! : null;
                 if (shard is null || !Names.IsValid(shard) || !shard.EndsWith(Ending, StringComparison.Ordinal))
-                    throw Malformed(path, $"tensor {SafeTensorsHeader.Quote(entry.Name)} is placed in {SafeTensorsHeader.Quote(entry.Value.GetRawText())}; " +
-                        $"that must be the name of a {Ending} file beside the index, of letters, digits, '.', '_' and '-'");
+                {
+                    var (tensor, place) = (SafeTensorsHeader.Quote(entry.Name), SafeTensorsHeader.Quote(entry.Value.GetRawText()));
+                    throw Malformed(path, $"tensor {tensor} is placed in {place}; that must be the name of a {Ending} file beside the index, " +
+                        "of letters, digits, '.', '_' and '-'");
+                }
                 if (!map.TryAdd(entry.Name, shard))
                     throw Malformed(path, $"it lists tensor {SafeTensorsHeader.Quote(entry.Name)} twice");
             }

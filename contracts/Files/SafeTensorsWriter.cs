@@ -14,7 +14,9 @@ public static class SafeTensorsWriter
 
     /// <summary>Writes tensors to a file, which appears whole or not at all.</summary>
     /// <param name="path">The file; an older one is replaced.</param>
-    /// <param name="tensors">Named in the header in this order. Their data follow by element size, largest first, so that all are aligned.</param>
+    /// <param name="tensors">
+    /// Named in the header in this order. Their data follow by element size, largest first, so that all are aligned.
+    /// </param>
     /// <param name="metadata">Free text by key, sorted by key in the file.</param>
     /// <exception cref="ArgumentException">A tensor's dtype has no place in the format, or its name is reserved.</exception>
     /// <exception cref="IOException">As <see cref="AtomicFile.Write(string, Action{Stream})"/>.</exception>
@@ -53,7 +55,10 @@ public static class SafeTensorsWriter
             if (name == SafeTensorsHeader.MetadataKey)
                 throw new ArgumentException($"A tensor cannot be named '{name}' in a safetensors file.", nameof(tensors));
             if (SafeTensorsDtypes.Name(tensor.dtype) is null)
-                throw new ArgumentException($"The tensor '{name}' is {tensor.dtype}, and a safetensors file holds {SafeTensorsDtypes.Names}.", nameof(tensors));
+            {
+                throw new ArgumentException(
+                    $"The tensor '{name}' is {tensor.dtype}, and a safetensors file holds {SafeTensorsDtypes.Names}.", nameof(tensors));
+            }
         }
         var offsets = new Dictionary<string, long>(StringComparer.Ordinal);
         var end = 0L;
@@ -72,7 +77,10 @@ public static class SafeTensorsWriter
         var header = buffer.ToArray();
         var headerBytes = header.Length - sizeof(long);
         if (headerBytes > SafeTensorsHeader.MaximumBytes)
-            throw new ArgumentException($"The names and metadata take {headerBytes} bytes; a safetensors header holds {SafeTensorsHeader.MaximumBytes}.", nameof(tensors));
+        {
+            throw new ArgumentException(
+                $"Names and metadata take {headerBytes} bytes; a safetensors header holds {SafeTensorsHeader.MaximumBytes}.", nameof(tensors));
+        }
         BinaryPrimitives.WriteInt64LittleEndian(header, headerBytes);
         return header;
     }

@@ -108,7 +108,11 @@ public sealed class Weights : IDisposable
         }
         var none = $"The folder '{folder}' has no {FileName} and no {IndexName}.";
         if (Array.FindAll(files, f => f.EndsWith(".safetensors", StringComparison.Ordinal)) is { Length: > 0 } others)
-            throw new BadFileException($"{none} Name the file that is meant: {string.Join(", ", others.Take(5).Select(System.IO.Path.GetFileName))}{(others.Length > 5 ? " …" : "")}.");
+        {
+            const int most = 5;
+            var names = string.Join(", ", others.Take(most).Select(System.IO.Path.GetFileName));
+            throw new BadFileException($"{none} Name the file that is meant: {names}{(others.Length > most ? " …" : "")}.");
+        }
         if (Array.Find(files, ForeignFile.HasPickleName) is { } pickle)
             throw new BadFileException($"{none} It has a pickled checkpoint. {ForeignFile.ConversionLine(pickle)}.");
         throw new BadFileException(none);

@@ -6,6 +6,7 @@ namespace Zoo.Native;
 public static class UserCache
 {
     private const string RootVariable = "XDG_CACHE_HOME";
+    private const string Remedy = $"Set {RootVariable} to a folder of your own.";
 
     /// <summary>A folder below the cache, created with access for the user alone.</summary>
     /// <param name="name">Its name, one path segment.</param>
@@ -26,7 +27,7 @@ public static class UserCache
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new EnvironmentException($"The cache folder '{folder}' cannot be used: {e.Message} Set {RootVariable} to a folder of your own.", e);
+            throw new EnvironmentException($"The cache folder '{folder}' cannot be used: {e.Message} {Remedy}", e);
         }
     }
 
@@ -51,7 +52,7 @@ public static class UserCache
         }
         catch (UnauthorizedAccessException e)
         {
-            throw new EnvironmentException($"The cache folder '{folder}' belongs to somebody else. Set {RootVariable} to a folder of your own.", e);
+            throw new EnvironmentException($"The cache folder '{folder}' belongs to somebody else. {Remedy}", e);
         }
         catch (IOException)
         {

@@ -1,4 +1,5 @@
 using Zoo.Architectures;
+using Zoo.Configuration;
 
 namespace Zoo.Host.Plugins;
 
@@ -58,7 +59,7 @@ internal static class PluginDescription
         }
         foreach (var (name, config) in presets)
         {
-            foreach (var problem in config.Problems())
+            foreach (var problem in ConfigJson.Problems(config))
                 yield return $"{info.Name}'s preset '{name}' is wrong: {problem}";
         }
     }
