@@ -54,11 +54,12 @@ public static class WorkShare
     private sealed class Crew
     {
         private readonly SemaphoreSlim[] _wake;
-        private readonly CountdownEvent _busy = new(1);
+        private readonly SemaphoreSlim _done = new(0);   // a CountdownEvent cannot be reset while its last Signal is still returning
         private readonly List<Exception> _failures = [];
         private Action<int> _body = _ => { };
         private int _count;
         private int _next;
+        private int _busy;
         private volatile bool _dismissed;
 
         public Crew(int helpers)
@@ -75,12 +76,11 @@ public static class WorkShare
 
         public void Run(int count, int helpers, Action<int> body)
         {
-            (_body, _count, _next) = (body, count, 0);
-            _busy.Reset(helpers);
+            (_body, _count, _next, _busy) = (body, count, 0, helpers);
             for (var i = 0; i < helpers; i++)
                 _wake[i].Release();
             TakePieces();
-            _busy.Wait();
+            _done.Wait();
             _body = _ => { };
             if (_failures.Count == 0)
                 return;
@@ -104,7 +104,8 @@ public static class WorkShare
                 if (_dismissed)
                     return;
                 TakePieces();
-                _busy.Signal();
+                if (Interlocked.Decrement(ref _busy) == 0)
+                    _done.Release();
             }
         }
 
