@@ -141,9 +141,16 @@ public static class ConfigJson
             else if (Fits(value, property))
                 target[key] = value?.DeepClone();
             else
-                problems.Add($"'{here}' is {value?.ToJsonString() ?? "null"}; it must be {Describe(property.PropertyType)}.");
+                problems.Add($"'{here}' is {value?.ToJsonString() ?? "null"}; it must be {Describe(property.PropertyType)}{Bound(value, property)}.");
         }
     }
+
+    /// <summary>The bound that a whole number broke, if that is its trouble.</summary>
+    private static string Bound(JsonNode? value, PropertyInfo property) =>
+        (Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType) == typeof(int)
+            && value?.GetValueKind() == JsonValueKind.Number && Int128.TryParse(value.ToJsonString(), out _)
+            ? $" from {int.MinValue} to {int.MaxValue}"
+            : "";
 
     /// <summary>A list of records is replaced as a whole; what an item does not say is its type's default.</summary>
     private static JsonArray MergeList(Type element, JsonArray values, string path, List<string> problems)
@@ -229,9 +236,7 @@ public static class ConfigJson
             return "one of " + string.Join(", ", Enum.GetNames(type).Select(name => EnumKey(type, name)));
         if (type == typeof(bool))
             return "true or false";
-        if (type == typeof(int))
-            return "a whole number of at most 32 bits";
-        if (type == typeof(long))
+        if (type == typeof(int) || type == typeof(long))
             return "a whole number";
         if (type == typeof(double) || type == typeof(float))
             return "a number";

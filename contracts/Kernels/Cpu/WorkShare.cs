@@ -29,7 +29,8 @@ public static class WorkShare
     public static void For(int count, Action<int> body)
     {
         var threads = Math.Min(Threads, count);
-        if (threads <= 1 || !Region.TryEnter())   // one region at a time: a nested or concurrent one runs where it is
+        // One region at a time: a nested or concurrent one runs where it is. The lock lets its own thread in again, so that is asked first.
+        if (threads <= 1 || Region.IsHeldByCurrentThread || !Region.TryEnter())
         {
             for (var i = 0; i < count; i++)
                 body(i);

@@ -26,6 +26,20 @@ public sealed class WorkShareTests
         WorkShare.For(2, _ => Assert.That(both.SignalAndWait(TimeSpan.FromSeconds(20)), "the pieces ran one after the other"));
     }
 
+    /// <summary>The end of one region and the start of the next must not meet: it once let a region return before its pieces were done.</summary>
+    [Test]
+    public void For_RegionsInARow_EachEndsAfterItsPieces()
+    {
+        WorkShare.Threads = 4;
+        for (var region = 0; region < 20_000; region++)
+        {
+            var done = 0;
+            WorkShare.For(4, _ => Interlocked.Increment(ref done));
+            if (done != 4)
+                Assert.Fail($"region {region} returned with {done} of 4 pieces done");
+        }
+    }
+
     [Test]
     public void For_PieceThrows_OthersRunAndItArrives()
     {
