@@ -64,7 +64,7 @@ public sealed class OpFunctionTests
     {
         using var a = ones(2, 2, dtype: float64);
         var inputs = new NamedTensors { ["a"] = a, ["b"] = a };
-        Assert.That(() => new ProductOp().Invoke(inputs, OpOptions.None, KernelChoice.Parse("cpu")), Throws.TypeOf<UserException>()
+        Assert.That(() => new ProductOp().Invoke(inputs, OpOptions.None, KernelChoice.Parse("cpu")), Throws.TypeOf<BackendRejectedException>()
             .With.Message.EqualTo("--kernels cpu: product cannot run on 'cpu': 'a' is Float64; the cpu backend is written for Float32."));
         Assert.That(new ProductOp().Invoke(inputs, OpOptions.None, KernelChoice.Auto).Backend, Is.EqualTo("reference"));
     }
