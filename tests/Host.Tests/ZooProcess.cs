@@ -28,8 +28,8 @@ internal static class ZooProcess
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument);
         start.Environment.Remove("ZOO_PLUGINS");
-        // A plugin folder of whoever runs the tests must not take part.
-        start.Environment["XDG_DATA_HOME"] = Path.Combine(AppContext.BaseDirectory, "no-such-folder");
+        // A plugin folder of whoever runs the tests must not take part. The program keeps its patched native library here.
+        start.Environment["XDG_DATA_HOME"] = Path.Combine(AppContext.BaseDirectory, "user-data");
         foreach (var (name, value) in environment ?? new Dictionary<string, string?>())
             start.Environment[name] = value;
         using var process = Process.Start(start)!;

@@ -96,7 +96,8 @@ public sealed class PluginCommandsTests
     [Test]
     public void List_NamedFolderThatIsNotThere_IsTheUsersError()
     {
-        var outcome = ZooProcess.Run(["list", "--plugins", "no-such-folder"]);
+        using var sandbox = new PluginSandbox();
+        var outcome = ZooProcess.Run(["list", "--plugins", "no-such-folder"], workingDirectory: sandbox.Folder);
         Assert.That((outcome.ExitCode, outcome.Output, outcome.Error),
             Is.EqualTo((2, "", "--plugins no-such-folder: there is no such folder.\n")));
     }
