@@ -11,7 +11,7 @@ internal static class Program
     /// <summary>The verbs, in the order of the help.</summary>
     private static readonly ZooCommand[] Verbs =
     [
-        new ListCommand(), new ShowCommand(), new TrainCommand(), new EvalCommand(), new VerifyCommand(), new PluginsCommand(), new DoctorCommand(),
+        new ListCommand(), new ShowCommand(), new TrainCommand(), new EvalCommand(), new VerifyCommand(), new BenchCommand(), new PluginsCommand(), new DoctorCommand(),
     ];
 
     public static int Main(string[] args)

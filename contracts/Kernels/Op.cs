@@ -1,4 +1,6 @@
 
+using TorchSharp;
+
 namespace Zoo.Kernels;
 
 /// <summary>
@@ -51,6 +53,16 @@ public abstract class Op
     /// <param name="backward">Forward and backward together, instead of forward alone.</param>
     public virtual OpCost? Floor(OpCall call, bool backward) => null;
 
+    /// <summary>Other ways to compute the same, for `zoo bench` to compare with: a well-written loop, libtorch's own function.</summary>
+    public virtual IReadOnlyList<OpBaseline> Baselines => [];
+
+    /// <summary>Values for an argument that benchmarks and checks draw at random; the standard normal distribution unless the op needs others.</summary>
+    /// <param name="argument">Which one.</param>
+    /// <param name="shape">Its sizes.</param>
+    public virtual torch.Tensor Sample(OpArgument argument, long[] shape) => argument.Dtype is { } dtype
+        ? torch.zeros(shape, dtype)
+        : torch.randn(shape);
+
     /// <summary>Runs the op, with gradients for the inputs that require them.</summary>
     /// <param name="inputs">Tensors by argument name, on one device.</param>
     /// <param name="options">Options by name.</param>
@@ -72,7 +84,9 @@ public abstract class Op
     public string BackendFor(NamedTensors inputs, OpOptions options, KernelChoice choice) =>
         Choose(Describe(inputs, options), choice)?.Backend ?? KernelChoice.Reference;
 
-    private OpCall Describe(NamedTensors inputs, OpOptions options)
+    /// <summary>Checks a call and binds the sizes of its axes, without running it.</summary>
+    /// <exception cref="ShapeException">An argument is missing, unknown or misshaped.</exception>
+    public OpCall Describe(NamedTensors inputs, OpOptions options)
     {
         foreach (var name in inputs.Keys)
         {

@@ -14,6 +14,9 @@ public abstract class Batch : IDisposable
     /// <summary>The same batch on another device; this one stays as it is.</summary>
     public abstract Batch To(torch.Device device);
 
+    /// <summary>A batch over the same memory; disposing one leaves the other.</summary>
+    public abstract Batch Share();
+
     /// <summary>Frees the tensors.</summary>
     public abstract void Dispose();
 }

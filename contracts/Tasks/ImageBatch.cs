@@ -23,6 +23,9 @@ public sealed class ImageBatch(torch.Tensor images, torch.Tensor labels) : Batch
     public override Batch To(torch.Device device) => new ImageBatch(Images.to(device), Labels.to(device));
 
     /// <inheritdoc/>
+    public override Batch Share() => new ImageBatch(Images.alias(), Labels.alias());
+
+    /// <inheritdoc/>
     public override void Dispose()
     {
         Images.Dispose();

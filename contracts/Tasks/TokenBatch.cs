@@ -27,6 +27,9 @@ public sealed class TokenBatch(torch.Tensor ids, torch.Tensor scoredPositions, t
     public override Batch To(torch.Device device) => new TokenBatch(Ids.to(device), ScoredPositions.to(device), Targets.to(device));
 
     /// <inheritdoc/>
+    public override Batch Share() => new TokenBatch(Ids.alias(), ScoredPositions.alias(), Targets.alias());
+
+    /// <inheritdoc/>
     public override void Dispose()
     {
         Ids.Dispose();

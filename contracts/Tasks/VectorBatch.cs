@@ -23,6 +23,9 @@ public sealed class VectorBatch(torch.Tensor inputs, torch.Tensor labels) : Batc
     public override Batch To(torch.Device device) => new VectorBatch(Inputs.to(device), Labels.to(device));
 
     /// <inheritdoc/>
+    public override Batch Share() => new VectorBatch(Inputs.alias(), Labels.alias());
+
+    /// <inheritdoc/>
     public override void Dispose()
     {
         Inputs.Dispose();

@@ -70,6 +70,9 @@ internal static class RunPlanner
         }
     }
 
+    /// <summary>Settings with nothing left unsaid.</summary>
+    public static TrainingSettings Complete(TrainingSettings settings) => settings.Over(Defaults);
+
     /// <summary>A preset with what the task or benchmark implies and then the user's values over it.</summary>
     /// <exception cref="ConfigException">Keys are unknown or values wrong.</exception>
     public static ModelConfig BindModel(IModelArchitecture architecture, string preset, TaskShape? shape, JsonObject userValues)

@@ -17,10 +17,15 @@ internal static class ModelFactory
 
     /// <summary>Builds it, initialised from the seed, on the device.</summary>
     /// <exception cref="UserException">The config cannot be built here, or a backend was named for an op that does not exist.</exception>
-    public static Model Build(Catalog catalog, RunPlan plan, int seed, torch.Device device, KernelChoice kernels)
+    public static Model Build(Catalog catalog, RunPlan plan, int seed, torch.Device device, KernelChoice kernels) =>
+        Build(catalog, plan.Installed, plan.Config, seed, device, kernels);
+
+    /// <inheritdoc cref="Build(Catalog, RunPlan, int, torch.Device, KernelChoice)"/>
+    public static Model Build(
+        Catalog catalog, InstalledArchitecture installed, ModelConfig config, int seed, torch.Device device, KernelChoice kernels)
     {
         torch.manual_seed(seed);
-        var model = plan.Installed.Architecture.CreateModel(plan.Config, new BuildContext
+        var model = installed.Architecture.CreateModel(config, new BuildContext
         {
             Device = device,
             Kernels = kernels,

@@ -1,0 +1,23 @@
+using TorchSharp;
+using Zoo.Kernels;
+
+namespace Zoo.Host.Benchmarks;
+
+/// <summary>How to benchmark.</summary>
+internal sealed record BenchOptions
+{
+    /// <summary>Timed calls.</summary>
+    public required int Runs { get; init; }
+
+    /// <summary>Calls before them.</summary>
+    public required int Warmup { get; init; }
+
+    /// <summary>Threads of libtorch and of kernels.</summary>
+    public required int Threads { get; init; }
+
+    /// <summary>Where to run.</summary>
+    public required torch.Device Device { get; init; }
+
+    /// <summary>The backends that the user named; null for a comparison of all there are.</summary>
+    public KernelChoice? Kernels { get; init; }
+}

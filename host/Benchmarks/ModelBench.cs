@@ -1,0 +1,179 @@
+using System.Diagnostics;
+using Zoo.Architectures;
+using Zoo.Host.Training;
+using Zoo.Kernels;
+using static TorchSharp.torch;
+
+namespace Zoo.Host.Benchmarks;
+
+/// <summary>Times a whole model: training steps, prefill, or decoding token by token.</summary>
+internal static class ModelBench
+{
+    private const int PromptLength = 16;
+
+    /// <summary>The modes there are.</summary>
+    public static IReadOnlyList<string> Modes { get; } = ["train", "prefill", "decode"];
+
+    /// <summary>
+    /// Times the model. Where no backend was named and the model can run whole training steps in one kernel, the tensor path runs beside it,
+    /// turn by turn in the same process, and comes second.
+    /// </summary>
+    /// <exception cref="UserException">The model has no such mode, or a backend rejects it.</exception>
+    public static IReadOnlyList<ModelBenchResult> Run(Catalog catalog, ModelBenchRequest request, BenchOptions options)
+    {
+        var before = MemoryUse.Resident;
+        var choices = new List<KernelChoice> { options.Kernels ?? KernelChoice.Auto };
+        var subjects = new List<Subject>();
+        try
+        {
+            for (var i = 0; i < choices.Count; i++)
+            {
+                var subject = new Subject(catalog, request, options, choices[i]);
+                subjects.Add(subject);
+                if (options.Kernels is null && i == 0 && request.Mode == "train" && subject.FusedStepName is not null)
+                    choices.Add(KernelChoice.Parse(KernelChoice.Reference));
+            }
+            for (var run = -options.Warmup; run < options.Runs; run++)
+            {
+                foreach (var subject in subjects)
+                    subject.Call(timed: run >= 0);
+            }
+            return [.. subjects.Select(s => s.Result(before))];
+        }
+        finally
+        {
+            foreach (var subject in subjects)
+                subject.Dispose();
+        }
+    }
+
+    /// <summary>A model on one choice of backends.</summary>
+    private sealed class Subject : IDisposable
+    {
+        /// <summary>Steps of a call at the most: a kernel of whole steps takes several at once, the tensor path one.</summary>
+        private const int StepsACall = 512;
+
+        private readonly ModelBenchRequest _request;
+        private readonly BenchOptions _options;
+        private readonly Model _model;
+        private readonly SyntheticData _data;
+        private readonly Trainer? _trainer;
+        private readonly Timing _timing = new();
+        private readonly List<double> _lateOverEarly = [];
+        private readonly List<StepReport> _reports = [];
+        private IReadOnlyDictionary<string, string> _backends = new Dictionary<string, string>();
+        private long _tokens;
+
+        public Subject(Catalog catalog, ModelBenchRequest request, BenchOptions options, KernelChoice kernels)
+        {
+            (_request, _options) = (request, options);
+            _model = ModelFactory.Build(catalog, request.Installed, request.Config, seed: 1, options.Device, kernels);
+            _data = new SyntheticData(_model, request.Length);
+            if (request.Mode == "train")
+            {
+                _trainer = new Trainer(_model, _data, request.Training with { Steps = long.MaxValue / 2, BatchSize = request.Batch }, new TrainerOptions
+                {
+                    Device = options.Device, Kernels = kernels, Threads = options.Threads,
+                });
+                return;
+            }
+            if (_model is not TokenModel)
+                throw new UserException($"--mode {request.Mode}: {request.Installed.Info.Name} is no model over tokens; it has --mode train.");
+            if (request.Mode == "decode" && !request.Installed.Info.Abilities.HasFlag(ModelAbilities.Step))
+                throw new UserException($"--mode decode: {request.Installed.Info.Name} has no step form.");
+            _model.eval();
+        }
+
+        public string? FusedStepName => _trainer?.FusedStepName;
+
+        public void Call(bool timed)
+        {
+            OpUsage.Reset();
+            var timing = timed ? _timing : new Timing();
+            switch (_request.Mode)
+            {
+                case "train":
+                    _reports.Clear();
+                    timing.Measure(() => _trainer!.Advance(StepsACall, _reports));
+                    _tokens = _reports.Sum(r => r.TokenCount);
+                    break;
+                case "prefill":
+                    timing.Measure(Prefill);
+                    _tokens = (long)_request.Batch * _request.Length;
+                    break;
+                default:
+                    var ratio = 0.0;
+                    timing.Measure(() => ratio = Decode());
+                    _tokens = (long)_request.Batch * _request.Length;
+                    if (timed)
+                        _lateOverEarly.Add(ratio);
+                    break;
+            }
+            _backends = OpUsage.Backends;
+        }
+
+        public ModelBenchResult Result(long memoryBefore) => new()
+        {
+            Model = _request.Installed.Info.Name,
+            Mode = _request.Mode,
+            Backends = _backends,
+            Params = ModelFactory.ParameterCount(_model),
+            Threads = _options.Threads,
+            Batch = _request.Batch,
+            Time = _model.Kind == ModelKind.ImageClassifier ? null : _request.Length,
+            TokensPerSecond = _tokens / _timing.WallMedian,
+            CpuTokensPerSecond = _tokens / _timing.CpuLeast,
+            CpuSecondsPerToken = _timing.CpuMedian / _tokens,
+            LateOverEarly = _lateOverEarly.Count > 0 ? Timing.Median(_lateOverEarly) : null,
+            PeakMemoryBytes = MemoryUse.Peak,
+            MemoryBeforeBytes = memoryBefore,
+            Runs = _timing.Runs,
+        };
+
+        public void Dispose()
+        {
+            _trainer?.Dispose();
+            _data.Dispose();
+            _model.Dispose();
+        }
+
+        /// <summary>One pass over the prompt with the final state kept, the head at the last position only.</summary>
+        private void Prefill()
+        {
+            using var scope = NewDisposeScope();
+            using var mode = inference_mode();
+            var model = (TokenModel)_model;
+            var ids = Prompt(_request.Length);
+            using var state = model.NewState(_request.Batch);
+            var hidden = state is null ? model.Hidden(ids) : model.Hidden(ids, state);
+            _ = model.Head(hidden.narrow(1, _request.Length - 1, 1));
+        }
+
+        /// <summary>Tokens one by one, greedily, after a short prompt.</summary>
+        /// <returns>Median time of the last tenth of the tokens over that of the first.</returns>
+        private double Decode()
+        {
+            using var scope = NewDisposeScope();
+            using var mode = inference_mode();
+            var model = (TokenModel)_model;
+            using var state = model.NewState(_request.Batch)!;
+            var hidden = model.Hidden(Prompt(PromptLength), state);
+            var ids = model.Head(hidden.narrow(1, PromptLength - 1, 1)).argmax(-1).view(-1).DetachFromDisposeScope();
+            var times = new double[_request.Length];
+            for (var i = 0; i < times.Length; i++)
+            {
+                using var step = NewDisposeScope();
+                var start = Stopwatch.GetTimestamp();
+                var next = model.Head(model.Step(ids, state)).argmax(-1).DetachFromDisposeScope();
+                times[i] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                ids.Dispose();
+                ids = next;
+            }
+            ids.Dispose();
+            var tenth = Math.Max(1, times.Length / 10);
+            return Timing.Median(times[^tenth..]) / Timing.Median(times[..tenth]);
+        }
+
+        private Tensor Prompt(int length) => randint(((TokenModel)_model).VocabSize, [_request.Batch, length], int64, _options.Device);
+    }
+}

@@ -1,0 +1,158 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Zoo.Kernels;
+using static TorchSharp.torch;
+
+namespace Zoo.Host.Benchmarks;
+
+/// <summary>Times an op on random inputs: its backends, and the other ways to compute the same.</summary>
+internal static class OpBench
+{
+    /// <summary>The passes there are.</summary>
+    public static IReadOnlyList<string> Passes { get; } = ["forward", "backward"];
+
+    /// <summary>Reads `--shape B=4,D=512`.</summary>
+    /// <exception cref="UserException">It is malformed, or a letter of a required argument is missing or not the op's.</exception>
+    public static IReadOnlyDictionary<string, long> ParseShape(Op op, string? text)
+    {
+        var letters = op.Arguments.SelectMany(a => a.Axes).Where(a => a != "..." && !char.IsAsciiDigit(a[0])).Distinct().ToList();
+        var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var part in (text ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            var equals = part.IndexOf('=');
+            if (equals < 1 || !long.TryParse(part[(equals + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var size))
+                throw new UserException($"--shape {text}: '{part}' must be LETTER=SIZE, such as B=4.");
+            if (!letters.Contains(part[..equals]))
+                throw new UserException($"--shape {text}: {op.Name} has no axis '{part[..equals]}'; it has {string.Join(", ", letters)}.");
+            sizes[part[..equals]] = size;
+        }
+        var needed = op.Arguments.Where(a => !a.Optional).SelectMany(a => a.Axes).Where(letters.Contains).Distinct().Where(l => !sizes.ContainsKey(l)).ToList();
+        return needed.Count == 0
+            ? sizes
+            : throw new UserException($"{op.Name} also needs the size of {string.Join(", ", needed)}: --shape {string.Join(',', letters.Select(l => $"{l}={(sizes.TryGetValue(l, out var s) ? s : "…")}"))}.");
+    }
+
+    /// <summary>Times the op; one record a backend or baseline.</summary>
+    /// <param name="op">The op.</param>
+    /// <param name="sizes">By axis.</param>
+    /// <param name="sets">Options by name; the name of an optional argument with true adds that argument.</param>
+    /// <param name="backward">Forward and backward together, instead of forward alone.</param>
+    /// <exception cref="UserException">A set is none of the op's, or the named backend rejects the inputs.</exception>
+    public static IReadOnlyList<JsonObject> Run(
+        Op op, IReadOnlyDictionary<string, long> sizes, JsonObject sets, bool backward, MachineRates rates, BenchOptions options)
+    {
+        var chosen = CheckSets(op, sets);
+        var opOptions = new OpOptions(new JsonObject(sets.Where(s => op.Options.Contains(s.Key)).Select(s => KeyValuePair.Create(s.Key, s.Value?.DeepClone()))));
+        using var scope = NewDisposeScope();
+        manual_seed(1);
+        var inputs = new NamedTensors(op.Arguments.Where(a => !a.Optional || chosen.Contains(a.Name)).Select(a => KeyValuePair.Create(a.Name, Sample(op, a, sizes, options.Device))));
+        var call = op.Describe(inputs, opOptions);
+        var floor = op.Floor(call, backward) is { } cost ? (double?)rates.FloorMilliseconds(cost) : null;
+
+        var contestants = Contestants(op, inputs, opOptions, options.Kernels);
+        var timings = contestants.Select(_ => new Timing()).ToList();
+        var cotangents = new List<Tensor>?[contestants.Count];
+        var perContestant = Math.Max(1, options.Runs / contestants.Count);
+        for (var run = -options.Warmup; run < perContestant; run++)
+        {
+            for (var i = 0; i < contestants.Count; i++)
+            {
+                var timing = run < 0 ? new Timing() : timings[i];
+                using var inner = NewDisposeScope();
+                if (backward)
+                    Backward(contestants[i].Run, inputs, opOptions, timing, ref cotangents[i]);
+                else
+                    Forward(contestants[i].Run, inputs, opOptions, timing);
+            }
+        }
+        return [.. contestants.Zip(timings, (contestant, timing) => new JsonObject
+        {
+            ["kind"] = "op",
+            ["op"] = op.Name,
+            ["backend"] = contestant.Name,
+            ["backends"] = new JsonObject { [op.Name] = contestant.Name },
+            ["pass"] = backward ? "backward" : "forward",
+            ["shape"] = new JsonObject(sizes.Select(s => KeyValuePair.Create<string, JsonNode?>(s.Key, s.Value))),
+            ["threads"] = options.Threads,
+            ["wall_ms_median"] = Math.Round(timing.WallMedian * 1e3, 5),
+            ["cpu_ms_median"] = Math.Round(timing.CpuMedian * 1e3, 5),
+            ["cpu_ms_min"] = Math.Round(timing.CpuLeast * 1e3, 5),
+            ["floor_ms"] = floor is { } f ? Math.Round(f, 6) : null,
+            ["runs"] = timing.Runs,
+        })];
+    }
+
+    /// <summary>Optional arguments that were switched on.</summary>
+    private static HashSet<string> CheckSets(Op op, JsonObject sets)
+    {
+        var chosen = new HashSet<string>(StringComparer.Ordinal);
+        var optional = op.Arguments.Where(a => a.Optional).Select(a => a.Name).ToList();
+        foreach (var (name, value) in sets)
+        {
+            if (op.Options.Contains(name))
+                continue;
+            if (!optional.Contains(name))
+            {
+                throw new UserException($"--set {name}: {op.Name} has no option or optional argument '{name}'; " +
+                    $"it has {string.Join(", ", op.Options.Concat(optional))}.{Names.DidYouMean(name, op.Options.Concat(optional))}");
+            }
+            if (value?.GetValueKind() is not (System.Text.Json.JsonValueKind.True or System.Text.Json.JsonValueKind.False))
+                throw new UserException($"--set {name}={value?.ToJsonString()}: '{name}' is an optional argument; say true to give it.");
+            if (value.GetValue<bool>())
+                chosen.Add(name);
+        }
+        return chosen;
+    }
+
+    private static Tensor Sample(Op op, OpArgument argument, IReadOnlyDictionary<string, long> sizes, Device device)
+    {
+        var shape = argument.Axes.Where(a => a != "...").Select(a => long.TryParse(a, CultureInfo.InvariantCulture, out var number) ? number
+            : sizes.TryGetValue(a, out var size) ? size
+            : throw new UserException($"'{argument.Name}' of {op.Name} also needs the size of {a}: add {a}=… to --shape.")).ToArray();
+        return op.Sample(argument, shape).to(device);
+    }
+
+    /// <summary>The named backend alone; or every backend that takes the inputs, the reference and the baselines.</summary>
+    private static List<OpBaseline> Contestants(Op op, NamedTensors inputs, OpOptions options, KernelChoice? named)
+    {
+        if (named?.For(op.Name) is not null)
+        {
+            var backend = op.BackendFor(inputs, options, named);
+            return [new OpBaseline(backend, (given, o) => op.Invoke(given, o, named).Outputs)];
+        }
+        var list = new List<OpBaseline>();
+        foreach (var backend in op.Kernels.Select(k => k.Backend).Append(KernelChoice.Reference))
+        {
+            var choice = KernelChoice.Parse(backend);
+            try
+            {
+                op.BackendFor(inputs, options, choice);
+            }
+            catch (UserException)
+            {
+                continue;   // not here, or not for these inputs: a comparison shows what there is
+            }
+            list.Add(new OpBaseline(backend, (given, o) => op.Invoke(given, o, choice).Outputs));
+        }
+        list.AddRange(op.Baselines);
+        return list;
+    }
+
+    private static void Forward(Func<NamedTensors, OpOptions, NamedTensors> run, NamedTensors inputs, OpOptions options, Timing timing)
+    {
+        using var noGrad = no_grad();
+        timing.Measure(() => run(inputs, options));
+    }
+
+    private static void Backward(
+        Func<NamedTensors, OpOptions, NamedTensors> run, NamedTensors inputs, OpOptions options, Timing timing, ref List<Tensor>? cotangents)
+    {
+        var leaves = new NamedTensors(inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.is_floating_point() ? i.Value.detach().requires_grad_() : i.Value)));
+        cotangents ??= [.. run(leaves, options).Values.Where(o => o.requires_grad).Select(o => ones_like(o).MoveToOuterDisposeScope())];
+        var given = cotangents;
+        timing.Measure(() =>
+        {
+            autograd.backward([.. run(leaves, options).Values.Where(o => o.requires_grad)], given);
+        });
+    }
+}
