@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Zoo.Kernels.Cpu;
 using static Zoo.LeNet.Ops.Net.NetLayout;
 using static Zoo.LeNet.Ops.Net.NetWorkspace;
@@ -20,7 +21,7 @@ internal static unsafe class NetPass<V>
     public static void Forward(NetWorkspace w, float* p, float* image, int down, int right, bool wrap, bool dropout, NetForm form)
     {
         PadImage(w.Padded, image, down, right, wrap);
-        Columns(w.Padded, PaddedImageSide, H1Side, w.ImageColumns);
+        Columns(w.Padded, PaddedImageSide, H1Side, w.ImageColumns, w.Split);
         SmallProduct.Run<V>(w.H1, H1Units, p + H1Weights, Taps, 1, w.ImageColumns, H1Units, Planes, Taps, H1Units, add: false);
         Activate(w.H1, p + H1Biases, w.H1, H1All, form.Relu);
 
@@ -28,7 +29,7 @@ internal static unsafe class NetPass<V>
         {
             var padded = w.H1Padded + plane * PaddedH1;
             PadPlane(padded, w.H1 + plane * H1Units, form.HiddenBorder);
-            Columns(padded, PaddedH1Side, H2Side, w.H1Columns + plane * Taps * H2Units);
+            Columns(padded, PaddedH1Side, H2Side, w.H1Columns + plane * Taps * H2Units, w.Split);
         }
         for (var half = 0; half < SeenFrom.Length; half++)
         {
@@ -124,7 +125,7 @@ internal static unsafe class NetPass<V>
         for (var plane = 0; plane < Planes; plane++)
         {
             var padded = w.H1PaddedGradient + plane * PaddedH1;
-            FromColumns(w.H1ColumnGradient + plane * Taps * H2Units, H2Side, padded, PaddedH1Side);
+            FromColumns(w.H1ColumnGradient + plane * Taps * H2Units, H2Side, padded, PaddedH1Side, w.Split);
             for (var y = 0; y < H1Side; y++)
                 Copy(padded + (y + Border) * PaddedH1Side + Border, w.H1Gradient + plane * H1Units + y * H1Side, H1Side);
         }
@@ -143,7 +144,7 @@ internal static unsafe class NetPass<V>
             for (var plane = 0; plane < Planes; plane++)
                 Accumulate(w.ImageColumnGradient + tap * H1Units, p[H1Weights + plane * Taps + tap], w.H1Gradient + plane * H1Units, H1Units);
         }
-        FromColumns(w.ImageColumnGradient, H1Side, w.PaddedGradient, PaddedImageSide);
+        FromColumns(w.ImageColumnGradient, H1Side, w.PaddedGradient, PaddedImageSide, w.Split);
         for (var y = 0; y < ImageSide; y++)
             Copy(w.PaddedGradient + (y + Border) * PaddedImageSide + Border, imageGradient + y * ImageSide, ImageSide);
     }
@@ -184,19 +185,19 @@ internal static unsafe class NetPass<V>
     }
 
     /// <summary>[tap, unit]: for each of the 25 taps, what every unit sees there; units are two apart.</summary>
-    private static void Columns(float* padded, int paddedSide, int side, float* columns)
+    /// <param name="split">Room for the plane's rows with even columns first, then odd ones: a tap's units then lie side by side.</param>
+    private static void Columns(float* padded, int paddedSide, int side, float* columns, float* split)
     {
+        var half = paddedSide / 2;
+        for (int row = 0, at = 0; row < paddedSide * half; row++, at += 2)
+            (split[row], split[row + paddedSide * half]) = (padded[at], padded[at + 1]);
         for (var ky = 0; ky < 5; ky++)
         {
-            for (var y = 0; y < side; y++)
+            for (var kx = 0; kx < 5; kx++, columns += side * side)
             {
-                var source = padded + (2 * y + ky) * paddedSide;
-                var target = columns + ky * 5 * side * side + y * side;
-                for (var kx = 0; kx < 5; kx++, target += side * side)
-                {
-                    for (var x = 0; x < side; x++)
-                        target[x] = source[kx + 2 * x];
-                }
+                var source = split + kx % 2 * paddedSide * half + ky * half + kx / 2;
+                for (var y = 0; y < side; y++, source += 2 * half)
+                    CopyUnits(source, columns + y * side, side);
             }
         }
     }
@@ -208,30 +209,52 @@ internal static unsafe class NetPass<V>
         {
             for (var x = 0; x < side; x++, rows += stride)
             {
+                // Eight at a time: three too many each, which the next row of taps, or the padding, takes.
                 var source = padded + 2 * y * paddedSide + 2 * x;
-                for (var ky = 0; ky < 5; ky++)
-                    Copy(source + ky * paddedSide, rows + ky * 5, 5);
+                Vector256.Load(source).Store(rows);
+                Vector256.Load(source + paddedSide).Store(rows + 5);
+                Vector256.Load(source + 2 * paddedSide).Store(rows + 10);
+                Vector256.Load(source + 3 * paddedSide).Store(rows + 15);
+                Vector256.Load(source + 4 * paddedSide).Store(rows + 20);
             }
         }
     }
 
     /// <summary>The transpose of <see cref="Columns"/>: adds every tap's gradient to where its value came from.</summary>
-    private static void FromColumns(float* columns, int side, float* padded, int paddedSide)
+    private static void FromColumns(float* columns, int side, float* padded, int paddedSide, float* split)
     {
-        new Span<float>(padded, paddedSide * paddedSide).Clear();
+        var half = paddedSide / 2;
+        new Span<float>(split, paddedSide * paddedSide).Clear();
         for (var ky = 0; ky < 5; ky++)
         {
-            for (var y = 0; y < side; y++)
+            for (var kx = 0; kx < 5; kx++, columns += side * side)
             {
-                var target = padded + (2 * y + ky) * paddedSide;
-                var source = columns + ky * 5 * side * side + y * side;
-                for (var kx = 0; kx < 5; kx++, source += side * side)
-                {
-                    for (var x = 0; x < side; x++)
-                        target[kx + 2 * x] += source[x];
-                }
+                var target = split + kx % 2 * paddedSide * half + ky * half + kx / 2;
+                for (var y = 0; y < side; y++, target += 2 * half)
+                    AddUnits(columns + y * side, target, side);
             }
         }
+        for (int row = 0, at = 0; row < paddedSide * half; row++, at += 2)
+            (padded[at], padded[at + 1]) = (split[row], split[row + paddedSide * half]);
+    }
+
+    /// <summary>Four or eight values: a row of H2's units, or of H1's.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void CopyUnits(float* source, float* target, int side)
+    {
+        if (side == H2Side)
+            Vector128.Load(source).Store(target);
+        else
+            Vector256.Load(source).Store(target);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddUnits(float* source, float* target, int side)
+    {
+        if (side == H2Side)
+            (Vector128.Load(target) + Vector128.Load(source)).Store(target);
+        else
+            (Vector256.Load(target) + Vector256.Load(source)).Store(target);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

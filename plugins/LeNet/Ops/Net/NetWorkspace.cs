@@ -22,12 +22,13 @@ internal sealed unsafe class NetWorkspace : IDisposable
 
     public NetWorkspace()
     {
-        const int total = 2 * PaddedImage + Taps * H1Units + H1Units * PaddedTaps + 3 * H1All + 2 * Planes * PaddedH1
+        const int total = 3 * PaddedImage + Taps * H1Units + H1Units * PaddedTaps + 3 * H1All + 2 * Planes * PaddedH1
             + 2 * Planes * Taps * H2Units + H2Units * Planes * PaddedTaps + 3 * H2All + 2 * H3Padded + 3 * OutputsPadded
             + Planes * PaddedTaps + Planes * SeenPlanes * PaddedTaps + Taps * H1Units + 24 * (Slack + 16);
         _memory = (float*)NativeMemory.AlignedAlloc(total * sizeof(float), 64);
         new Span<float>(_memory, total).Clear();
         Padded = Take(PaddedImage);
+        Split = Take(PaddedImage);
         ImageColumns = Take(Taps * H1Units);
         ImageRows = Take(H1Units * PaddedTaps);
         H1 = Take(H1All);
@@ -39,7 +40,6 @@ internal sealed unsafe class NetWorkspace : IDisposable
         H3 = Take(H3Padded);
         Scores = Take(OutputsPadded);
         ScoreGradient = Take(OutputsPadded);
-        Probabilities = Take(OutputsPadded);
         H3Gradient = Take(H3Padded);
         H2Gradient = Take(H2All);
         H1Gradient = Take(H1All);
@@ -53,6 +53,9 @@ internal sealed unsafe class NetWorkspace : IDisposable
 
     /// <summary>The image with its border, [20, 20].</summary>
     public float* Padded { get; }
+
+    /// <summary>A padded plane with its even and odd columns apart.</summary>
+    public float* Split { get; }
 
     /// <summary>[tap 25, unit 64].</summary>
     public float* ImageColumns { get; }
@@ -86,9 +89,6 @@ internal sealed unsafe class NetWorkspace : IDisposable
 
     /// <summary>[16], the last six 0.</summary>
     public float* ScoreGradient { get; }
-
-    /// <summary>Softmax of the scores, [16].</summary>
-    public float* Probabilities { get; }
 
     public float* H3Gradient { get; }
 
