@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using Zoo.Host.Cli;
 using Zoo.Host.Plugins;
+using Zoo.Host.Tasks;
 
 namespace Zoo.Host;
 
@@ -47,11 +48,15 @@ internal static class Program
     {
         var variable = Environment.GetEnvironmentVariable(PluginFolders.Variable);
         var folders = PluginFolders.Find(parsed.GetValue(GlobalOptions.Plugins) ?? [], variable);
-        return PluginCatalog.Load(new PluginSearch(folders) { Loggers = new NoteLoggers(output) });
+        return PluginCatalog.Load(new PluginSearch(folders)
+        {
+            HostTasks = [.. HostTasks.All.Select(t => t.Info.Name)],
+            Loggers = new NoteLoggers(output),
+        });
     }
 
     private static Catalog LoadCatalog(PluginCatalog plugins) =>
-        new(plugins.Architectures, plugins.Tasks, plugins.Ops, [.. plugins.Disabled.Select(p => p.Name)]);
+        new(plugins.Architectures, [.. HostTasks.All, .. plugins.Tasks], plugins.Ops, [.. plugins.Disabled.Select(p => p.Name)]);
 
     private static int Guard(Output output, Lazy<PluginCatalog> plugins, Func<int> verb)
     {

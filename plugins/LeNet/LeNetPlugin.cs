@@ -5,7 +5,7 @@ using Zoo.Tasks;
 
 namespace Zoo.LeNet;
 
-/// <summary>Adds the preparation of digits, the net as one op, and the task of 1989.</summary>
+/// <summary>Adds the preparation of digits, the net as one op, batch normalisation, and the task of 1989.</summary>
 public sealed class LeNetPlugin : IZooPlugin
 {
     /// <inheritdoc/>
@@ -13,6 +13,7 @@ public sealed class LeNetPlugin : IZooPlugin
     {
         services.AddSingleton<Op, PrepareOp>();
         services.AddSingleton<Op>(NetOp.Instance);
+        services.AddSingleton<Op>(BatchNorm.Instance);
         services.AddSingleton<ITask, DigitsTask>();
     }
 }
