@@ -10,6 +10,9 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
     /// <summary>Whether it may be left out.</summary>
     public bool Optional { get; init; }
 
+    /// <summary>Whether the op has a gradient of it. Where it has none, an argument that requires one is refused.</summary>
+    public bool HasGradient { get; init; } = true;
+
     /// <summary>The one element type it may have; null for floating point.</summary>
     public torch.ScalarType? Dtype { get; init; }
 
@@ -33,6 +36,8 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
         }
         if (Dtype is { } dtype ? tensor.dtype != dtype : !tensor.is_floating_point())
             throw new ShapeException($"{op}: '{Name}' is {tensor.dtype} but must be {(Dtype is { } wanted ? wanted.ToString() : "floating point")}.");
+        if (!HasGradient && tensor.requires_grad && torch.is_grad_enabled())
+            throw new ShapeException($"{op} has no gradient of '{Name}', which requires one; detach it.");
         if (!fits)
         {
             var words = Axes.Select(a => sizes.TryGetValue(a, out var size) ? $"{a} {size}" : a);

@@ -30,12 +30,12 @@ internal static class GoldenFiles
         return OpenAll(files);
     }
 
-    /// <summary>The cases that lie beside a plugin.</summary>
-    /// <exception cref="BadFileException">A file there is no case.</exception>
-    public static IReadOnlyList<GoldenCase> OfPlugin(string folder)
+    /// <summary>The files of cases that lie beside a plugin.</summary>
+    /// <exception cref="BadFileException">The folder cannot be read.</exception>
+    public static IReadOnlyList<string> OfPlugin(string folder)
     {
         var golden = Path.Combine(folder, PluginFolder);
-        return Directory.Exists(golden) ? OpenAll(InFolder(golden)) : [];
+        return Directory.Exists(golden) ? InFolder(golden) : [];
     }
 
     private static List<GoldenCase> OpenAll(IEnumerable<string> files)

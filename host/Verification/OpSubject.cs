@@ -34,7 +34,7 @@ internal sealed record OpSubject(Op Op)
             var data = new float[shape.Aggregate(1L, (a, b) => a * b)];
             for (var i = 0; i < data.Length; i++)
                 data[i] = 0.1f + 0.8f * values.NextSingle();
-            inputs.Add(argument.Name, tensor(data, shape, device: Device).to(dtype).requires_grad_());
+            inputs.Add(argument.Name, tensor(data, shape, device: Device).to(dtype).requires_grad_(argument.HasGradient));
         }
         return inputs;
 

@@ -1,4 +1,5 @@
 using Zoo.Architectures;
+using Zoo.Files;
 using Zoo.Host.Verification.Properties;
 using Zoo.Kernels;
 using static TorchSharp.torch;
@@ -20,7 +21,7 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
     /// <summary>Everything that is installed.</summary>
     public IEnumerable<Check> Everything() =>
     [
-        .. catalog.Architectures.Select(a => a.PluginFolder).Distinct().SelectMany(GoldenFiles.OfPlugin).Select(Golden),
+        .. catalog.Architectures.Select(a => a.PluginFolder).Distinct().SelectMany(folder => GoldenOfPlugin(folder, _ => true)),
         .. catalog.Architectures.SelectMany(a => Properties(a.Architecture, preset: null)),
         .. catalog.Ops.All.SelectMany(Properties),
     ];
@@ -35,7 +36,7 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
         var ops = installed.Info.Ops.Select(catalog.Ops.Find).OfType<Op>().ToList();
         return
         [
-            .. GoldenFiles.OfPlugin(installed.PluginFolder).Where(IsOfIt).Select(Golden),
+            .. GoldenOfPlugin(installed.PluginFolder, IsOfIt),
             .. Properties(installed.Architecture, isAlias ? preset : null),
             .. ops.SelectMany(Properties),
         ];
@@ -48,6 +49,31 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
     /// <summary>Golden cases.</summary>
     public Check Golden(GoldenCase golden) =>
         new(golden.Id, CheckResult.Golden, golden.Name, () => new GoldenRunner(catalog, device, kernels).Run(golden));
+
+    /// <summary>A plugin's own cases. A file that is none is a check that fails: the others go on.</summary>
+    private IEnumerable<Check> GoldenOfPlugin(string folder, Func<GoldenCase, bool> wanted)
+    {
+        foreach (var path in GoldenFiles.OfPlugin(folder))
+        {
+            var check = Open(path);
+            if (check is not null)
+                yield return check;
+        }
+
+        Check? Open(string path)
+        {
+            try
+            {
+                var golden = GoldenCase.Open(path);
+                return wanted(golden) ? Golden(golden) : null;
+            }
+            catch (BadFileException e)
+            {
+                var name = Path.GetFileNameWithoutExtension(path);
+                return new Check(name, CheckResult.Golden, Path.GetFileName(folder), () => throw e);
+            }
+        }
+    }
 
     /// <summary>Properties of an architecture.</summary>
     /// <param name="architecture">The plugin's object.</param>

@@ -25,7 +25,7 @@ internal sealed class OpDifferenceQuotientProperty : IOpProperty
             Gradients.Backward(loss);
             var size = Math.Max(1, Math.Abs(loss.item<double>()));
             manual_seed(ModelSubject.Seed);
-            foreach (var (name, input) in inputs)
+            foreach (var (name, input) in inputs.Where(i => i.Value.requires_grad))
             {
                 var gradient = input.grad ?? zeros_like(input);
                 var direction = randn_like(gradient);

@@ -180,6 +180,19 @@ public sealed class GoldenTests
     }
 
     [Test]
+    public void Everything_PluginWithABrokenCase_FailsThatOneAndRunsTheRest()
+    {
+        var golden = _folder.CreateSubdirectory("golden").FullName;
+        File.WriteAllText(Path.Combine(golden, "broken.safetensors"), "not a tensor in sight");
+        GoldenTestCase.OfModel().Write(golden);
+        var catalog = new Catalog(
+            [new InstalledArchitecture(new TinyImageArchitecture(Fault.None), "Test", "1.0", _folder.FullName)], [], OpCatalog.Empty, []);
+        var results = new Verifier(catalog, torch.CPU, KernelChoice.Auto).Everything().Where(c => c.Kind == "golden").Select(c => c.Run()).ToList();
+        Assert.That(results.Single(r => r.Status == CheckStatus.Fail).Reason, Does.Contain("broken.safetensors"));
+        Assert.That(results.Single(r => r.Status == CheckStatus.Pass).Case, Is.EqualTo("tiny-case"));
+    }
+
+    [Test]
     public void Named_NothingThere_IsRefused()
     {
         Assert.That(() => GoldenFiles.Named([_folder.FullName]), Throws.TypeOf<BadFileException>().With.Message.Contains("holds no *.safetensors file"));

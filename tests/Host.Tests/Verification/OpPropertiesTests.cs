@@ -27,6 +27,24 @@ public sealed class OpPropertiesTests
         Assert.That(result.Reason, Does.StartWith(reason));
     }
 
+    [TestCaseSource(nameof(EveryProperty))]
+    public void Check_OpWithoutAGradientOfOneArgument_IsNotAskedForIt(string property)
+    {
+        var result = Run(new MaskOp(), property);
+        Assert.That(result.Status, Is.EqualTo(CheckStatus.Pass), result.Reason);
+    }
+
+    [Test]
+    public void Invoke_GradientOfAnArgumentThatHasNone_IsRefused()
+    {
+        using var scope = TorchSharp.torch.NewDisposeScope();
+        var inputs = new NamedTensors { ["x"] = TorchSharp.torch.ones(3), ["mask"] = TorchSharp.torch.ones(3).requires_grad_() };
+        Assert.That(() => new MaskOp().Invoke(inputs, OpOptions.None, KernelChoice.Auto),
+            Throws.TypeOf<ShapeException>().With.Message.EqualTo("mask has no gradient of 'mask', which requires one; detach it."));
+        using var noGradient = TorchSharp.torch.no_grad();
+        Assert.That(() => new MaskOp().Invoke(inputs, OpOptions.None, KernelChoice.Auto), Throws.Nothing);
+    }
+
     [Test]
     public void Check_OpWithNeedsThatItsAxesDoNotState_IsUnsupported()
     {
@@ -38,6 +56,19 @@ public sealed class OpPropertiesTests
     private static CheckResult Run(Op op, string property) =>
         new Verifier(new Host.Catalog([], [], OpCatalog.Empty, []), TorchSharp.torch.CPU, KernelChoice.Auto)
             .Properties(op).Single(c => c.Case == $"{op.Name}/{property}").Run();
+
+    private sealed class MaskOp : Op
+    {
+        public override string Name => "mask";
+
+        public override string Title => "x where the mask lets it through";
+
+        public override IReadOnlyList<OpArgument> Arguments { get; } = [new("x", "D"), new("mask", "D") { HasGradient = false }];
+
+        public override IReadOnlyList<string> Outputs => ["y"];
+
+        protected override NamedTensors Reference(NamedTensors inputs, OpOptions options) => new() { ["y"] = inputs["x"] * inputs["mask"].detach() };
+    }
 
     private sealed class PickyOp : Op
     {

@@ -22,7 +22,6 @@ internal sealed unsafe class NetCpu : OpKernel
             var (arrays, names) = (Arrays, NetLayout.Names);
             var (x, logits, kept) = (arrays["x"], arrays["logits"], arrays["kept"]);
             var (xGradient, logitGradient) = (arrays.Gradient("x"), arrays.Gradient("logits"));
-            var keptGradient = arrays.Gradient("kept");
             using var workspace = new NetWorkspace();
             var parameters = (float*)NativeMemory.AlignedAlloc(2 * NetLayout.Length * sizeof(float), 64);
             var gradients = parameters + NetLayout.Length;
@@ -47,8 +46,6 @@ internal sealed unsafe class NetCpu : OpKernel
                 }
                 if (Backwards)
                     NetLayout.Unpack(gradients, [.. names.Select(n => arrays.Gradient(n).Pointer)]);
-                if (keptGradient.IsPresent)
-                    throw new NotSupportedException("lenet1989_net has no gradient of 'kept': its factors are drawn, not learned.");
             }
             finally
             {

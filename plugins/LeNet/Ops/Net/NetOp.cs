@@ -18,7 +18,7 @@ internal sealed class NetOp : Op
         new("H2w", "12", "8", "5", "5"), new("H2b", "12", "4", "4"),
         new("H3w", "192", "30"), new("H3b", "30"),
         new("outw", "30", "10"), new("outb", "10"),
-        new("kept", "B", "192") { Optional = true },
+        new("kept", "B", "192") { Optional = true, HasGradient = false },
     ];
 
     public override IReadOnlyList<string> Options { get; } = ["relu", "tanh_outputs", "hidden_border"];
