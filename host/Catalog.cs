@@ -1,5 +1,6 @@
 using Zoo.Architectures;
 using Zoo.Kernels;
+using Zoo.Recipes;
 using Zoo.Tasks;
 
 namespace Zoo.Host;
@@ -8,14 +9,17 @@ namespace Zoo.Host;
 internal sealed class Catalog
 {
     private readonly Dictionary<string, (InstalledArchitecture Installed, string Preset)> _architectures = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, IRecipe> _recipes = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, ITask> _tasks = new(StringComparer.Ordinal);
 
     /// <param name="architectures">With names and aliases that are unique among them.</param>
     /// <param name="tasks">With unique names.</param>
     /// <param name="ops">Of every plugin.</param>
     /// <param name="disabledPlugins">Names of plugins that could not be loaded, for messages.</param>
+    /// <param name="recipes">With unique names.</param>
     public Catalog(
-        IEnumerable<InstalledArchitecture> architectures, IEnumerable<ITask> tasks, OpCatalog ops, IReadOnlyList<string> disabledPlugins)
+        IEnumerable<InstalledArchitecture> architectures, IEnumerable<ITask> tasks, OpCatalog ops, IReadOnlyList<string> disabledPlugins,
+        IEnumerable<IRecipe>? recipes = null)
     {
         Architectures = [.. architectures.OrderBy(a => a.Info.Name, StringComparer.Ordinal)];
         foreach (var installed in Architectures)
@@ -26,6 +30,8 @@ internal sealed class Catalog
         }
         foreach (var task in tasks)
             _tasks.Add(task.Info.Name, task);
+        foreach (var recipe in recipes ?? [])
+            _recipes.Add(recipe.Info.Name, recipe);
         Ops = ops;
         DisabledPlugins = disabledPlugins;
     }
@@ -62,6 +68,16 @@ internal sealed class Catalog
     public ITask Task(string name) => _tasks.TryGetValue(name, out var task)
         ? task
         : throw new UserException($"No task is named '{name}'.{Names.DidYouMean(name, _tasks.Keys)}  There are: {string.Join(", ", _tasks.Keys)}.");
+
+    /// <summary>Recipes, by name.</summary>
+    public IReadOnlyCollection<IRecipe> Recipes => _recipes.Values;
+
+    /// <summary>The recipe of that name.</summary>
+    /// <exception cref="UserException">No installed plugin has it.</exception>
+    public IRecipe Recipe(string name) => _recipes.TryGetValue(name, out var recipe)
+        ? recipe
+        : throw new UserException($"No recipe is named '{name}'.{Names.DidYouMean(name, _recipes.Keys)}  " +
+            $"There {(_recipes.Count == 0 ? "are none" : $"are: {string.Join(", ", _recipes.Keys)}")}.");
 
     /// <summary>Tasks that a model of one of these kinds can learn.</summary>
     public IEnumerable<ITask> TasksFor(ArchitectureInfo info) =>

@@ -12,7 +12,7 @@ internal static class Program
     /// <summary>The verbs, in the order of the help.</summary>
     private static readonly ZooCommand[] Verbs =
     [
-        new ListCommand(), new ShowCommand(), new TrainCommand(), new EvalCommand(), new VerifyCommand(), new BenchCommand(), new PluginsCommand(), new DoctorCommand(),
+        new ListCommand(), new ShowCommand(), new TrainCommand(), new EvalCommand(), new VerifyCommand(), new BenchCommand(), new ReproduceCommand(), new PluginsCommand(), new DoctorCommand(),
     ];
 
     public static int Main(string[] args)
@@ -56,7 +56,7 @@ internal static class Program
     }
 
     private static Catalog LoadCatalog(PluginCatalog plugins) =>
-        new(plugins.Architectures, [.. HostTasks.All, .. plugins.Tasks], plugins.Ops, [.. plugins.Disabled.Select(p => p.Name)]);
+        new(plugins.Architectures, [.. HostTasks.All, .. plugins.Tasks], plugins.Ops, [.. plugins.Disabled.Select(p => p.Name)], plugins.Recipes);
 
     private static int Guard(Output output, Lazy<PluginCatalog> plugins, Func<int> verb)
     {

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Zoo.Architectures;
 using Zoo.Kernels;
+using Zoo.Recipes;
 using Zoo.Tasks;
 
 namespace Zoo.Host.Plugins;
@@ -31,6 +32,9 @@ internal sealed record LoadedPlugin
 
     /// <summary>Its ops.</summary>
     public required IReadOnlyList<Op> Ops { get; init; }
+
+    /// <summary>Its recipes.</summary>
+    public required IReadOnlyList<IRecipe> Recipes { get; init; }
 
     /// <summary>Releases the services it registered; null where it registered none.</summary>
     public IDisposable? Services { get; init; }

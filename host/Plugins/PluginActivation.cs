@@ -5,6 +5,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Zoo.Architectures;
 using Zoo.Kernels;
+using Zoo.Recipes;
 using Zoo.Tasks;
 
 namespace Zoo.Host.Plugins;
@@ -44,6 +45,7 @@ internal static class PluginActivation
                 Architectures = architectures,
                 Tasks = services is null ? [] : Resolve<ITask>(services),
                 Ops = services is null ? [] : Resolve<Op>(services),
+                Recipes = services is null ? [] : Resolve<IRecipe>(services),
                 Services = services,
             };
             PluginDescription.Require(plugin);

@@ -1,4 +1,5 @@
 using Zoo.Kernels;
+using Zoo.Recipes;
 using Zoo.Tasks;
 
 namespace Zoo.Host.Plugins;
@@ -45,6 +46,9 @@ internal sealed class PluginCatalog : IDisposable
 
     /// <summary>Their ops.</summary>
     public OpCatalog Ops => new(_plugins.SelectMany(p => p.Ops));
+
+    /// <summary>Their recipes. No two share a name.</summary>
+    public IReadOnlyList<IRecipe> Recipes => [.. _plugins.SelectMany(p => p.Recipes)];
 
     /// <summary>Looks for plugins and loads them. A plugin that fails is disabled for this run; the others go on.</summary>
     public static PluginCatalog Load(PluginSearch search) => new(search);

@@ -43,6 +43,7 @@ internal sealed class PluginNames(IEnumerable<string> hostTasks)
         .. plugin.Architectures.SelectMany(a => a.Info.Aliases).Select(a => ("architecture", a.Name)),
         .. plugin.Tasks.Select(t => ("task", t.Info.Name)),
         .. plugin.Ops.Select(o => ("op", o.Name)),
+        .. plugin.Recipes.Select(r => ("recipe", r.Info.Name)),
     ];
 
     private static (string Kind, string Name) Key(string kind, string name) => (kind, name.ToLowerInvariant());

@@ -9,8 +9,10 @@ internal sealed class RunFolder : IDisposable
     /// <summary>The config's file name; a folder that has it is a run.</summary>
     public const string ConfigName = "config.json";
 
+    /// <summary>The records' file name.</summary>
+    public const string MetricsName = "metrics.jsonl";
+
     private const string EnvironmentName = "environment.json";
-    private const string MetricsName = "metrics.jsonl";
     private const string CheckpointsName = "checkpoints";
     private const string LockName = ".lock";
     private readonly FileStream _lock;

@@ -1,6 +1,8 @@
 using Microsoft.Extensions.DependencyInjection;
 using Zoo.Kernels;
 using Zoo.LeNet.Ops.Net;
+using Zoo.LeNet.Recipes;
+using Zoo.Recipes;
 using Zoo.Tasks;
 
 namespace Zoo.LeNet;
@@ -15,5 +17,6 @@ public sealed class LeNetPlugin : IZooPlugin
         services.AddSingleton<Op>(NetOp.Instance);
         services.AddSingleton<Op>(BatchNorm.Instance);
         services.AddSingleton<ITask, DigitsTask>();
+        services.AddSingleton<IRecipe, Lecun1989Recipe>();
     }
 }

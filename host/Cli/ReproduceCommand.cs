@@ -1,0 +1,135 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using Spectre.Console;
+using Zoo.Files;
+using Zoo.Host.Recipes;
+using Zoo.Host.Runs;
+using Zoo.Recipes;
+
+namespace Zoo.Host.Cli;
+
+/// <summary>`zoo reproduce`: a paper's table: paper, reference code, ours, verdict.</summary>
+internal sealed class ReproduceCommand : ZooCommand
+{
+    private const string DefaultOut = "runs";
+
+    private readonly Argument<string?> _recipe = new("recipe")
+    {
+        Description = "Which table; without it the recipes there are.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private readonly Option<string?> _scale = OptionOf.Text("--scale", "SCALE", "quick (default): minutes on two cores; full: the paper's own settings.");
+    private readonly Option<int?> _seeds = OptionOf.Number("--seeds", "How many seeds, from 1 on; the recipe's own number unless given.", 1);
+    private readonly Option<string?> _data = OptionOf.Text("--data", "PATH", "A file or folder with real data. Nothing is ever downloaded.");
+    private readonly Option<int?> _threads = OptionOf.Number("--threads", "Threads in all, one a training (default: all cores).", 1);
+
+    private readonly Option<string?> _out = OptionOf.Text(
+        "--out", "DIR", $"The folder of runs, results and report (default '{DefaultOut}/<time>-<recipe>'). Finished runs in it are kept, unfinished ones go on.");
+
+    public ReproduceCommand() : base("reproduce", "Reproduces a paper's table: paper, reference code, ours, verdict.")
+    {
+        Add(_recipe);
+        foreach (var option in (Option[])[_scale, _seeds, _data, _threads, _out])
+            Add(option);
+    }
+
+    public override int Run(ParseResult arguments, Session session)
+    {
+        var recipes = session.Catalog.Recipes;
+        if (arguments.GetValue(_recipe) is not { } name)
+            return List(session, recipes);
+        var recipe = session.Catalog.Recipe(name);
+        var scale = (arguments.GetValue(_scale) ?? "quick") switch
+        {
+            "quick" => RecipeScale.Quick,
+            "full" => RecipeScale.Full,
+            var typed => throw new UserException($"--scale {typed}: it must be quick or full."),
+        };
+        var data = arguments.GetValue(_data);
+        if (data is not null && recipe.Info.DataHelp is null)
+            throw new UserException($"--data: {name} takes no data.");
+        if (data is not null && !Path.Exists(data))
+            throw new UserException($"--data {data}: there is no such file or folder. {name} takes {recipe.Info.DataHelp}.");
+
+        using var interrupt = new Interrupt();
+        var folder = Path.GetFullPath(arguments.GetValue(_out)
+            ?? Path.Combine(DefaultOut, $"{DateTime.Now.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}-{name}"));
+        CreateFolder(folder);
+        var runner = new RecipeRunner(recipe, session.Catalog, session.Output, folder, GlobalArguments(arguments))
+        {
+            Scale = scale,
+            Seeds = [.. Enumerable.Range(1, arguments.GetValue(_seeds) ?? recipe.Info.DefaultSeeds)],
+            DataPath = data is null ? null : Path.GetFullPath(data),
+            Threads = arguments.GetValue(_threads) ?? Environment.ProcessorCount,
+            Cancellation = interrupt.Token,
+        };
+        session.Output.Note($"{recipe.Info.Title}\n{recipe.Info.Claim}\nRuns go to {folder}");
+        try
+        {
+            recipe.Run(runner);
+        }
+        catch (OperationCanceledException)
+        {
+            session.Output.Error($"Interrupted. Go on with: zoo reproduce {name} --scale {scale.ToString().ToLowerInvariant()} --seeds {runner.Seeds.Count}" +
+                $"{(data is null ? "" : $" --data {data}")} --out {folder}");
+            return ExitCode.Interrupted;
+        }
+        Finish(session, recipe, runner, folder);
+        return runner.Rows.Any(r => r.Verdict == RecipeVerdict.NotReproduced) ? ExitCode.CheckFailed : ExitCode.Done;
+    }
+
+    private static void CreateFolder(string folder)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"--out {folder}: the folder cannot be made: {e.Message}", e);
+        }
+    }
+
+    private static void Finish(Session session, IRecipe recipe, RecipeRunner runner, string folder)
+    {
+        var lines = new StringBuilder();
+        foreach (var row in runner.Rows)
+            lines.Append(runner.ToJson(row).ToJsonString()).Append('\n');
+        AtomicFile.Write(Path.Combine(folder, "results.jsonl"), lines.ToString());
+        if (session.Output.Json)
+            return;
+        var table = new Table().Border(TableBorder.Simple).Title(Markup.Escape(recipe.Info.Title));
+        foreach (var column in new[] { "Row", "Metric", "Paper", "Reference code", "Ours", "Verdict", "Why" })
+            table.AddColumn(column);
+        foreach (var row in runner.Rows)
+        {
+            table.AddRow(
+                Markup.Escape(row.Row), Markup.Escape(row.Metric), Number(row.Paper), Number(row.Reference),
+                row.Mean is null ? "-" : $"{Number(row.Mean)}{(row.StandardDeviation is { } sd ? $" ± {Number(sd)}" : "")} (n={row.Ours.Count})",
+                RecipeRunner.VerdictName(row.Verdict), Markup.Escape(row.Reason));
+        }
+        session.Output.Results.Write(table);
+        session.Output.Say($"Runs and results: {folder}");
+    }
+
+    private static int List(Session session, IReadOnlyCollection<IRecipe> recipes)
+    {
+        if (recipes.Count == 0)
+            session.Output.Say("No installed plugin has a recipe.");
+        foreach (var recipe in recipes)
+        {
+            var info = recipe.Info;
+            session.Output.Record(new() { ["recipe"] = info.Name, ["title"] = info.Title, ["paper"] = info.Paper, ["claim"] = info.Claim, ["data"] = info.DataHelp });
+            if (!session.Output.Json)
+                session.Output.Say($"{info.Name}\n  {info.Title}\n  {info.Paper}\n  Claim: {info.Claim}{(info.DataHelp is null ? "" : $"\n  --data: {info.DataHelp}")}");
+        }
+        return ExitCode.Done;
+    }
+
+    private static string[] GlobalArguments(ParseResult arguments) =>
+        [.. (arguments.GetValue(GlobalOptions.Plugins) ?? []).SelectMany(p => new[] { "--plugins", Path.GetFullPath(p) })];
+
+    private static string Number(double? value) => value is { } number ? number.ToString("G4", CultureInfo.InvariantCulture) : "-";
+}

@@ -1,0 +1,165 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Zoo.Host.Runs;
+using Zoo.Recipes;
+
+namespace Zoo.Host.Recipes;
+
+/// <summary>
+/// One training of a recipe, as `zoo train` in a process of its own: libtorch has one random generator and one set of threads a process.
+/// </summary>
+/// <param name="spec">What to train.</param>
+/// <param name="folder">Where the recipe's runs lie, each in a folder of its own.</param>
+/// <param name="globalArguments">Options that every training gets.</param>
+internal sealed class RunProcess(RunSpec spec, string folder, IReadOnlyList<string> globalArguments)
+{
+    private readonly string _own = Path.Combine(folder, $"{spec.Label}-seed{spec.Seed}");
+
+    /// <summary>
+    /// Trains it, or takes a finished run of an earlier, interrupted call as it is, or goes on with an unfinished one.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">Interrupted, after the training has saved.</exception>
+    public RunResult Run(CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        var begun = Begun();
+        if (begun is not null && Finished(begun) is { } finished)
+            return finished;
+
+        using var process = new Process { StartInfo = StartInfo(begun) };
+        var errors = new List<string>();
+        process.ErrorDataReceived += (_, line) =>
+        {
+            if (!string.IsNullOrWhiteSpace(line.Data))
+            {
+                lock (errors)
+                    errors.Add(line.Data);
+            }
+        };
+        JsonObject? done = null;
+        var started = Stopwatch.GetTimestamp();
+        process.Start();
+        process.BeginErrorReadLine();
+        using var interrupt = cancellation.Register(() => Interrupt(process));
+        while (process.StandardOutput.ReadLine() is { } line)
+        {
+            if (Parse(line) is { } record && record["event"]?.ToString() == "done")
+                done = record;
+        }
+        process.WaitForExit();
+        cancellation.ThrowIfCancellationRequested();
+        var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        if (process.ExitCode == 0 && done?["run"]?.ToString() is { } run && Finished(run) is { } result)
+            return result with { Seconds = seconds };
+        string reason;
+        lock (errors)
+            reason = errors.Count > 0 ? errors[^1].Trim() : $"zoo train ended with exit code {process.ExitCode} and said nothing";
+        return new RunResult(spec) { Failure = reason, Folder = Begun(), Seconds = seconds, History = Begun() is { } at ? History(at) : [] };
+    }
+
+    private ProcessStartInfo StartInfo(string? begun)
+    {
+        var program = Environment.ProcessPath!;
+        var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true };
+        if (Path.GetFileNameWithoutExtension(program) == "dotnet")
+            start.ArgumentList.Add(typeof(RunProcess).Assembly.Location);
+        start.ArgumentList.Add("train");
+        if (begun is not null)
+        {
+            Add("--resume", begun);
+        }
+        else
+        {
+            start.ArgumentList.Add(spec.Model);
+            Add("--preset", spec.Preset);
+            Add("--task", spec.Task);
+            foreach (var set in spec.Sets)
+                Add("--set", set);
+            Add("--data", spec.DataPath);
+            Add("--steps", spec.Steps?.ToString(CultureInfo.InvariantCulture));
+            Add("--eval-every", spec.EvalEvery?.ToString(CultureInfo.InvariantCulture));
+            Add("--seed", spec.Seed.ToString(CultureInfo.InvariantCulture));
+            Add("--kernels", spec.Kernels);
+            Add("--threads", "1");
+            Add("--keep", "1");
+            Add("--out", _own);
+        }
+        foreach (var argument in globalArguments)
+            start.ArgumentList.Add(argument);
+        start.ArgumentList.Add("--json");
+        start.ArgumentList.Add("--quiet");
+        return start;
+
+        void Add(string option, string? value)
+        {
+            if (value is null)
+                return;
+            start.ArgumentList.Add(option);
+            start.ArgumentList.Add(value);
+        }
+    }
+
+    /// <summary>The run folder of an earlier call; null when there is none that can go on.</summary>
+    private string? Begun() => Directory.Exists(_own)
+        ? Directory.EnumerateDirectories(_own).Order(StringComparer.Ordinal).LastOrDefault(d => File.Exists(Path.Combine(d, RunFolder.ConfigName)))
+        : null;
+
+    /// <summary>The result of a run whose records end with its final evaluation; null when they do not.</summary>
+    private RunResult? Finished(string run)
+    {
+        var final = Records(run).LastOrDefault(r => r["event"]?.ToString() == "eval" && r["final"] is not null);
+        if (final?["metrics"] is not JsonObject metrics)
+            return null;
+        return new RunResult(spec)
+        {
+            Folder = run,
+            Metrics = metrics.Where(m => m.Value is not null).ToDictionary(m => m.Key, m => m.Value!.GetValue<double>()),
+            History = History(run),
+        };
+    }
+
+    private static List<MetricPoint> History(string run) =>
+    [
+        .. from record in Records(run)
+           where record["event"]?.ToString() == "eval" && record["final"] is null && record["metrics"] is JsonObject
+           from metric in record["metrics"]!.AsObject()
+           where metric.Value is not null
+           select new MetricPoint(record["step"]!.GetValue<long>(), metric.Key, metric.Value!.GetValue<double>()),
+    ];
+
+    private static IEnumerable<JsonObject> Records(string run)
+    {
+        var path = Path.Combine(run, RunFolder.MetricsName);
+        return File.Exists(path) ? File.ReadLines(path).Select(Parse).OfType<JsonObject>() : [];
+    }
+
+    private static JsonObject? Parse(string line)
+    {
+        try
+        {
+            return JsonNode.Parse(line) as JsonObject;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Asks the training to save and end, as Ctrl+C would.</summary>
+    private static void Interrupt(Process process)
+    {
+        try
+        {
+            if (OperatingSystem.IsWindows())
+                process.Kill();
+            else
+                NativeMethods.Kill(process.Id, NativeMethods.Terminate);
+        }
+        catch (InvalidOperationException)
+        {
+            // it has ended by itself
+        }
+    }
+}
