@@ -1,8 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using Microsoft.Extensions.DependencyInjection;
 using Zoo.Host.Cli;
-using Zoo.Host.Plugins;
-using Zoo.Host.Tasks;
 
 namespace Zoo.Host;
 
@@ -12,7 +11,8 @@ internal static class Program
     /// <summary>The verbs, in the order of the help.</summary>
     private static readonly ZooCommand[] Verbs =
     [
-        new ListCommand(), new ShowCommand(), new TrainCommand(), new EvalCommand(), new VerifyCommand(), new BenchCommand(), new ReproduceCommand(), new PluginsCommand(), new DoctorCommand(),
+        new ListCommand(), new ShowCommand(), new TrainCommand(), new EvalCommand(), new VerifyCommand(), new BenchCommand(),
+        new ReproduceCommand(), new PluginsCommand(), new DoctorCommand(),
     ];
 
     public static int Main(string[] args)
@@ -24,10 +24,9 @@ internal static class Program
         if (parsed.CommandResult.Command is not ZooCommand verb || parsed.Action != verb.Action)
             return parsed.Invoke();   // --help, --version, completion
 
-        var output = new Output { Json = parsed.GetValue(GlobalOptions.Json), Quiet = parsed.GetValue(GlobalOptions.Quiet) };
-        var plugins = new Lazy<PluginCatalog>(() => LoadPlugins(parsed, output));
-        var session = new Session(output, () => LoadCatalog(plugins.Value), () => plugins.Value);
-        return Guard(output, plugins, () => verb.Run(parsed, session));
+        using var services = ProgramServices.Build(parsed);
+        var session = services.Services.GetRequiredService<Session>();
+        return Guard(session, () => verb.Run(parsed, session));
     }
 
     private static RootCommand BuildRoot()
@@ -44,22 +43,9 @@ internal static class Program
         return root;
     }
 
-    private static PluginCatalog LoadPlugins(ParseResult parsed, Output output)
+    private static int Guard(Session session, Func<int> verb)
     {
-        var variable = Environment.GetEnvironmentVariable(PluginFolders.Variable);
-        var folders = PluginFolders.Find(parsed.GetValue(GlobalOptions.Plugins) ?? [], variable);
-        return PluginCatalog.Load(new PluginSearch(folders)
-        {
-            HostTasks = [.. HostTasks.All.Select(t => t.Info.Name)],
-            Loggers = new NoteLoggers(output),
-        });
-    }
-
-    private static Catalog LoadCatalog(PluginCatalog plugins) =>
-        new(plugins.Architectures, [.. HostTasks.All, .. plugins.Tasks], plugins.Ops, [.. plugins.Disabled.Select(p => p.Name)], plugins.Recipes);
-
-    private static int Guard(Output output, Lazy<PluginCatalog> plugins, Func<int> verb)
-    {
+        var output = session.Output;
         try
         {
             return verb();
@@ -69,15 +55,20 @@ internal static class Program
             output.Error(e.Message);
             return ExitCode.BadInput;
         }
-        catch (Exception e) when (plugins.IsValueCreated && plugins.Value.Explain(e) is not null)
+        catch (Exception e) when (session.LoadedPlugins?.Explain(e) is not null)
         {
-            var sentence = plugins.Value.Explain(e)!;
+            var sentence = session.LoadedPlugins.Explain(e)!;
             output.Error(sentence.Message);
             return sentence is EnvironmentException ? ExitCode.BadEnvironment : ExitCode.BadInput;
         }
         catch (Exception e) when (e is EnvironmentException or DllNotFoundException)
         {
             output.Error(e.Message);
+            return ExitCode.BadEnvironment;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            output.Error($"The file system refused: {e.Message}");
             return ExitCode.BadEnvironment;
         }
         catch (OperationCanceledException)

@@ -1,18 +1,28 @@
+using Microsoft.Extensions.DependencyInjection;
 using Zoo.Host.Plugins;
 
 namespace Zoo.Host.Cli;
 
 /// <summary>What a command works with: where its words go, and what is installed, loaded when it is first asked for.</summary>
-internal sealed class Session(Output output, Func<Catalog> loadCatalog, Func<PluginCatalog>? loadPlugins = null)
+/// <param name="services">The program's services.</param>
+internal sealed class Session(IServiceProvider services)
 {
-    private Catalog? _catalog;
-
     /// <summary>Where the command's words go.</summary>
-    public Output Output { get; } = output;
+    public Output Output { get; } = services.GetRequiredService<Output>();
 
     /// <summary>Every plugin found, with the reasons of those that are disabled.</summary>
-    public PluginCatalog Plugins => loadPlugins?.Invoke() ?? throw new InvalidOperationException("This session was made without plugins.");
+    public PluginCatalog Plugins => LoadedPlugins ??= services.GetRequiredService<PluginCatalog>();
+
+    /// <summary>The plugins if anything has asked for them; null before.</summary>
+    public PluginCatalog? LoadedPlugins { get; private set; }
 
     /// <summary>What is installed.</summary>
-    public Catalog Catalog => _catalog ??= loadCatalog();
+    public Catalog Catalog
+    {
+        get
+        {
+            _ = Plugins;
+            return services.GetRequiredService<Catalog>();
+        }
+    }
 }
