@@ -114,6 +114,11 @@ public abstract class Op
         if (demanded is null)
             return Kernels.FirstOrDefault(k => k.WhyNot(call) is null);
         var kernel = Kernels.FirstOrDefault(k => k.Backend == demanded);
+        if (kernel is null && choice.NamedOps.Contains(Name))
+        {
+            var backends = Kernels.Select(k => k.Backend).Append(KernelChoice.Reference);
+            throw new BackendRejectedException($"--kernels {choice}: {Name} has no '{demanded}' backend; it has {string.Join(", ", backends)}.");
+        }
         if (kernel?.WhyNot(call) is { } reason)
             throw new BackendRejectedException($"--kernels {choice}: {Name} cannot run on '{demanded}': {reason}.");
         return kernel;

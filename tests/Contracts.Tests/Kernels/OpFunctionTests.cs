@@ -70,6 +70,16 @@ public sealed class OpFunctionTests
     }
 
     [Test]
+    public void Invoke_BackendThatItLacks_IsRefusedWhenNamedForThisOpOnly()
+    {
+        using var a = ones(2, 2);
+        var inputs = new NamedTensors { ["a"] = a, ["b"] = a };
+        Assert.That(() => new ProductOp().Invoke(inputs, OpOptions.None, KernelChoice.Parse("product=cuda")), Throws.TypeOf<BackendRejectedException>()
+            .With.Message.EqualTo("--kernels product=cuda: product has no 'cuda' backend; it has cpu, reference."));
+        Assert.That(new ProductOp().Invoke(inputs, OpOptions.None, KernelChoice.Parse("cuda")).Backend, Is.EqualTo("reference"));
+    }
+
+    [Test]
     public void Invoke_ManyCallsAndRefusals_NothingGrows()
     {
         var op = new ProductOp();
