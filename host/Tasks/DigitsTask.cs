@@ -6,8 +6,8 @@ using Zoo.Tasks;
 namespace Zoo.Host.Tasks;
 
 /// <summary>
-/// Handwritten digits, 28 × 28 in [0, 1] with 0 for empty paper: which of ten digits is it? Probes recognition of shapes. A row: an image of
-/// a slanted 7, and the label 7.
+/// Handwritten digits, 28 × 28 in [0, 1] with 0 for empty paper: which of ten digits is it? Probes recognition of shapes. A row: an image
+/// of a slanted 7, and the label 7.
 /// </summary>
 internal sealed class DigitsTask : ITask
 {
@@ -36,7 +36,7 @@ internal sealed class DigitsTask : ITask
     {
         var training = new DigitGenerator(options.GeneratorSeed).DrawRange(0, options.TrainCount ?? GeneratedTrainCount);
         var test = new DigitGenerator(DigitGenerator.HeldOutSeed).DrawRange(0, options.TestCount ?? GeneratedTestCount);
-        return new DigitsData(training, test, $"generated digits (version {DigitGenerator.Version}, seed {options.GeneratorSeed}; no data file)");
+        return new DigitsData(training, test, $"generated digits (version {DigitGenerator.Version}, seed {options.GeneratorSeed})");
     }
 
     private static DigitsData OpenMnist(DigitData files, DigitsOptions options)

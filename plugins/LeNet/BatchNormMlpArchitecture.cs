@@ -8,7 +8,8 @@ namespace Zoo.LeNet;
 public sealed class BatchNormMlpArchitecture : Architecture<BatchNormMlpConfig>
 {
     /// <inheritdoc/>
-    public override ArchitectureInfo Info { get; } = new("batchnorm-mlp", "A sigmoid net of three hidden layers, with batch normalisation or without",
+    public override ArchitectureInfo Info { get; } = new("batchnorm-mlp",
+        "A sigmoid net of three hidden layers, with batch normalisation or without",
         "Ioffe and Szegedy 2015, Batch Normalization, arXiv:1502.03167, section 4.1")
     {
         Kind = ModelKind.ImageClassifier,

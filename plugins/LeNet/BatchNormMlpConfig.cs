@@ -9,7 +9,10 @@ namespace Zoo.LeNet;
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record BatchNormMlpConfig : ModelConfig
 {
-    /// <summary>Whether each hidden layer normalises before its nonlinearity; it then has no bias of its own, which normalising would take off again.</summary>
+    /// <summary>
+    /// Whether each hidden layer normalises before its nonlinearity; it then has no bias of its own, which normalising would take off
+    /// again.
+    /// </summary>
     [JsonPropertyName("batch_norm")] public bool BatchNorm { get; init; } = true;
 
     /// <summary>Widths of the hidden layers.</summary>
@@ -18,7 +21,9 @@ public sealed record BatchNormMlpConfig : ModelConfig
     /// <summary>The nonlinearity of the hidden layers.</summary>
     [JsonPropertyName("activation")] public BatchNormMlpActivation Activation { get; init; } = BatchNormMlpActivation.Sigmoid;
 
-    /// <summary>Standard deviation of the normal distribution that weights start from; "small random Gaussian values" in the paper.</summary>
+    /// <summary>
+    /// Standard deviation of the normal distribution that weights start from; "small random Gaussian values" in the paper.
+    /// </summary>
     [JsonPropertyName("init_std")] public double InitStd { get; init; } = 0.1;
 
     /// <summary>What is added to the variance; ε in the paper.</summary>
@@ -45,7 +50,10 @@ public sealed record BatchNormMlpConfig : ModelConfig
     /// <summary>Numbers that an image has.</summary>
     [JsonIgnore] public long InputDim => (long)Channels * Height * Width;
 
-    /// <summary>50,000 steps of 60 examples by plain gradient descent, as in the paper; the rate, which it does not give, is 0.5 with and without normalisation.</summary>
+    /// <summary>
+    /// 50,000 steps of 60 examples by plain gradient descent, as in the paper; the rate, which it does not give, is 0.5 with and without
+    /// normalisation.
+    /// </summary>
     [JsonIgnore]
     public override TrainingSettings Training => new()
     {

@@ -18,5 +18,6 @@ public sealed class LeNetPlugin : IZooPlugin
         services.AddSingleton<Op>(BatchNorm.Instance);
         services.AddSingleton<ITask, DigitsTask>();
         services.AddSingleton<IRecipe, Lecun1989Recipe>();
+        services.AddSingleton<IRecipe, BatchNormRecipe>();
     }
 }

@@ -12,8 +12,8 @@ namespace Zoo.LeNet;
 /// </summary>
 /// <remarks>
 /// Parameters and buffers are named as in PyTorch. Running statistics move as its `momentum` has it: running = (1 - momentum) running +
-/// momentum batch, so that momentum is 1 - decay; the batch's variance enters with divisor n - 1. Gradient accumulation and data parallelism
-/// change the statistics: they are those of one small batch. Always float32, whatever the input.
+/// momentum batch, so that momentum is 1 - decay; the batch's variance enters with divisor n - 1. Gradient accumulation and data
+/// parallelism change the statistics: they are those of one small batch. Always float32, whatever the input.
 /// </remarks>
 internal sealed class BatchNormLayer : nn.Module<Tensor, Tensor>
 {

@@ -3,7 +3,9 @@ using Zoo.LeNet;
 
 namespace Zoo.Tests.LeNet;
 
-/// <summary>The cpu kernel on memory of its own: what it writes and what it leaves alone, and every vector width whatever the machine's.</summary>
+/// <summary>
+/// The cpu kernel on memory of its own: what it writes and what it leaves alone, and every vector width whatever the machine's.
+/// </summary>
 public sealed unsafe class BatchNormCpuTests
 {
     private const int Guard = 64;
@@ -42,7 +44,8 @@ public sealed unsafe class BatchNormCpuTests
                 for (var i = 0; i < expected.Values.Length; i++)
                 {
                     // float64 sums in another order, then one rounding: at most a neighbouring float32. Measured: equal but for 1 in 2,000.
-                    Assert.That(actual.Values[i], Is.EqualTo(expected.Values[i]).Within(Math.ScaleB(Math.Max(1, Math.Abs(expected.Values[i])), -23)),
+                    var within = Math.ScaleB(Math.Max(1, Math.Abs(expected.Values[i])), -23);
+                    Assert.That(actual.Values[i], Is.EqualTo(expected.Values[i]).Within(within),
                         $"{byWidth.Method}, {expected.Name}[{i}]");
                 }
             }
@@ -86,13 +89,16 @@ public sealed unsafe class BatchNormCpuTests
             var sizes = new BatchNormSizes(size.Batch, size.Channels, size.Elements);
             var total = (int)sizes.Total;
             _channels = size.Channels;
-            float* x = Input(total), weight = Input(_channels), bias = Input(_channels), mean = Input(_channels), variance = Input(_channels), g = Input(total);
+            float* x = Input(total), weight = Input(_channels), bias = Input(_channels), mean = Input(_channels),
+                variance = Input(_channels), g = Input(total);
             for (var i = 0; i < _channels; i++)
                 variance[i] = 0.5f + variance[i] * variance[i];
             _statistics = (double*)Input(4 * _channels);
-            Forward = new BatchNormForward(sizes, x, weight, bias, mean, variance, Output("y", total), Output("mean", _channels), Output("var", _channels),
+            Forward = new BatchNormForward(
+                sizes, x, weight, bias, mean, variance, Output("y", total), Output("mean", _channels), Output("var", _channels),
                 _statistics, training, 1e-5);
-            Backward = new BatchNormBackward(sizes, x, weight, g, _statistics, Output("gradient of x", total), Output("gradient of weight", _channels),
+            Backward = new BatchNormBackward(
+                sizes, x, weight, g, _statistics, Output("gradient of x", total), Output("gradient of weight", _channels),
                 Output("gradient of bias", _channels), training);
         }
 

@@ -18,7 +18,8 @@ public sealed class BatchNormLayerTests
     }
 
     [Test]
-    public void Forward_SeveralBatchesThenEvaluation_EqualsPyTorchsModule([ValueSource(nameof(BothBackends))] string backend, [Values] bool images)
+    public void Forward_SeveralBatchesThenEvaluation_EqualsPyTorchsModule([ValueSource(nameof(BothBackends))] string backend,
+        [Values] bool images)
     {
         using var scope = NewDisposeScope();
         manual_seed(3);

@@ -25,9 +25,9 @@ public sealed class BatchNormMlpTests
         using var model = Build(new BatchNormMlpConfig { Hidden = [4, 3] });
         Assert.That(model.state_dict().Keys, Is.EquivalentTo((string[])
         [
-            "hidden.0.weight", "norms.0.weight", "norms.0.bias", "norms.0.running_mean", "norms.0.running_var", "norms.0.num_batches_tracked",
-            "hidden.1.weight", "norms.1.weight", "norms.1.bias", "norms.1.running_mean", "norms.1.running_var", "norms.1.num_batches_tracked",
-            "output.weight", "output.bias",
+            "hidden.0.weight", "hidden.1.weight", "output.weight", "output.bias",
+            "norms.0.weight", "norms.0.bias", "norms.0.running_mean", "norms.0.running_var", "norms.0.num_batches_tracked",
+            "norms.1.weight", "norms.1.bias", "norms.1.running_mean", "norms.1.running_var", "norms.1.num_batches_tracked",
         ]));
     }
 
@@ -44,10 +44,20 @@ public sealed class BatchNormMlpTests
         {
             u = u.mm(weights[$"hidden.{i}.weight"].t());
             if (batchNorm)
-                u = (u - u.mean([0])) / (u.var([0], unbiased: false) + 1e-5).sqrt() * weights[$"norms.{i}.weight"] + weights[$"norms.{i}.bias"];
+            {
+                u = (u - u.mean([0])) / (u.var([0], unbiased: false) + 1e-5).sqrt();
+                u = u * weights[$"norms.{i}.weight"] + weights[$"norms.{i}.bias"];
+            }
             else
+            {
                 u += weights[$"hidden.{i}.bias"];
-            u = activation switch { BatchNormMlpActivation.Sigmoid => u.sigmoid(), BatchNormMlpActivation.Tanh => u.tanh(), _ => u.relu() };
+            }
+            u = activation switch
+            {
+                BatchNormMlpActivation.Sigmoid => u.sigmoid(),
+                BatchNormMlpActivation.Tanh => u.tanh(),
+                _ => u.relu(),
+            };
         }
         var expected = u.mm(weights["output.weight"].t()) + weights["output.bias"];
         Assert.That((model.Logits(images) - expected).abs().max().item<float>(), Is.LessThan(1e-5f));   // measured: 1.2e-7
@@ -60,7 +70,9 @@ public sealed class BatchNormMlpTests
         var model = Build((BatchNormMlpConfig)Architecture.Presets[preset]);
         var batch = new ImageBatch(rand(4, 1, 28, 28), tensor([0L, 3, 9, 1]));
         Gradients.Backward(model.Run(batch).Loss);
-        var untouched = model.TrainableParameters().Where(p => p.Parameter.grad is not { } g || g.abs().sum().item<float>() == 0).Select(p => p.Name);
+        var untouched = model.TrainableParameters()
+            .Where(p => p.Parameter.grad is not { } g || g.abs().sum().item<float>() == 0)
+            .Select(p => p.Name);
         Assert.That(untouched, Is.Empty, "parameters no gradient reached");
     }
 
@@ -91,7 +103,14 @@ public sealed class BatchNormMlpTests
     [Test]
     public void ReadConfig_Unusable_NamesEveryProblem()
     {
-        var values = new JsonObject { ["hidden"] = new JsonArray(0), ["bn_momentum"] = 2, ["bn_eps"] = 0, ["classes"] = 1, ["init_std"] = -1 };
+        var values = new JsonObject
+        {
+            ["hidden"] = new JsonArray(0),
+            ["bn_momentum"] = 2,
+            ["bn_eps"] = 0,
+            ["classes"] = 1,
+            ["init_std"] = -1,
+        };
         Assert.That(() => Architecture.ReadConfig("default", values), Throws.TypeOf<ConfigException>()
             .With.Property(nameof(ConfigException.Problems)).Count.EqualTo(5));
     }
@@ -107,5 +126,6 @@ public sealed class BatchNormMlpTests
 
     private static IEnumerable<string> Presets => Architecture.Presets.Keys;
 
-    private static ImageClassifier Build(BatchNormMlpConfig config) => (ImageClassifier)Architecture.CreateModel(config, new BuildContext());
+    private static ImageClassifier Build(BatchNormMlpConfig config) =>
+        (ImageClassifier)Architecture.CreateModel(config, new BuildContext());
 }

@@ -8,7 +8,9 @@ namespace Zoo.Tests.LeNet;
 
 public sealed class BatchNormOpTests
 {
-    /// <summary>In units of the largest value, at least 1; measured: 4.9e-7 on cpu, 4.6e-7 on the reference, most of it libtorch's.</summary>
+    /// <summary>
+    /// In units of the largest value, at least 1; measured: 4.9e-7 on cpu, 4.6e-7 on the reference, most of it libtorch's.
+    /// </summary>
     private const double Tolerance = 1e-5;
     private const double Eps = 1e-5;
 
@@ -24,7 +26,8 @@ public sealed class BatchNormOpTests
         from shape in Shapes
         from training in new[] { true, false }
         from backend in BothBackends
-        select new TestCaseData(shape, training, backend).SetArgDisplayNames(string.Join('x', shape), training ? "training" : "evaluation", backend);
+        select new TestCaseData(shape, training, backend).SetArgDisplayNames(
+            string.Join('x', shape), training ? "training" : "evaluation", backend);
 
     [TestCaseSource(nameof(EveryCase))]
     public void Apply_AnyShape_EqualsLibtorchWithGradients(long[] shape, bool training, string backend)
@@ -48,7 +51,8 @@ public sealed class BatchNormOpTests
         {
             // The cpu backend rounds each output once: at most half a unit in the last place of the largest, 6.0e-8 of it; the test's own
             // update of the running statistics rounds thrice. The reference rounds all along: measured 2.6e-7.
-            var bound = (backend == "reference" ? 2e-6 : name.StartsWith("running", StringComparison.Ordinal) ? 2e-7 : 6.0e-8) * Size(exact[name]);
+            var share = backend == "reference" ? 2e-6 : name.StartsWith("running", StringComparison.Ordinal) ? 2e-7 : 6.0e-8;
+            var bound = share * Size(exact[name]);
             AssertClose(ours[name], exact[name], bound, $"{name} of {string.Join(" x ", shape)}");
         }
     }
@@ -76,7 +80,8 @@ public sealed class BatchNormOpTests
             var exact = Libtorch(inputs, training: true, ScalarType.Float64);
             foreach (var name in new[] { "y", "gradient of weight", "gradient of bias" })
                 AssertClose(ours[name], exact[name], bound * Size(exact[name]), name);
-            AssertClose(ours["gradient of x"], exact["gradient of x"], bound * exact["gradient of x"].abs().max().item<double>(), "gradient of x");
+            AssertClose(ours["gradient of x"], exact["gradient of x"], bound * exact["gradient of x"].abs().max().item<double>(),
+                "gradient of x");
         }
     }
 
@@ -88,11 +93,13 @@ public sealed class BatchNormOpTests
         inputs["x"] = full([4, 3, 2, 2], 0.1f);
         var ours = Ours(inputs, training: true, backend);
         Assert.That(ours.Values.All(t => t.isfinite().all().item<bool>()), Is.True);
-        AssertClose(ours["y"], inputs["bias"].view(1, 3, 1, 1).expand(4, 3, 2, 2), 1e-4, "y");   // reference: 0.1's mean rounds, times 1 / sqrt(eps)
+        // reference: 0.1's mean rounds, times 1 / sqrt(eps)
+        AssertClose(ours["y"], inputs["bias"].view(1, 3, 1, 1).expand(4, 3, 2, 2), 1e-4, "y");
     }
 
     [Test]
-    public void Apply_NotFinite_StaysInItsChannel([ValueSource(nameof(BothBackends))] string backend, [Values(float.NaN, float.PositiveInfinity)] float bad)
+    public void Apply_NotFinite_StaysInItsChannel([ValueSource(nameof(BothBackends))] string backend,
+        [Values(float.NaN, float.PositiveInfinity)] float bad)
     {
         using var scope = NewDisposeScope();
         foreach (var shape in new long[][] { [5, 20], [2, 3, 4, 5] })
@@ -105,7 +112,8 @@ public sealed class BatchNormOpTests
     }
 
     [Test]
-    public void Invoke_AnyInputUnwanted_OtherGradientsStay([Values] bool training, [Values(1, 2, 3, 4, 5, 6)] int wanted, [Values] bool images)
+    public void Invoke_AnyInputUnwanted_OtherGradientsStay([Values] bool training, [Values(1, 2, 3, 4, 5, 6)] int wanted,
+        [Values] bool images)
     {
         using var scope = NewDisposeScope();
         var inputs = Inputs(images ? [3, 5, 2, 3] : [6, 19]);
@@ -125,7 +133,8 @@ public sealed class BatchNormOpTests
         var channels = x.shape[1];
         var bare = BatchNorm.Instance.Invoke(new() { ["x"] = x }, OpOptions.None, KernelChoice.Parse(backend)).Outputs["y"];
         var full = BatchNorm.Instance.Invoke(
-            new() { ["x"] = x, ["weight"] = ones(channels), ["bias"] = zeros(channels) }, OpOptions.None, KernelChoice.Parse(backend)).Outputs["y"];
+            new() { ["x"] = x, ["weight"] = ones(channels), ["bias"] = zeros(channels) }, OpOptions.None, KernelChoice.Parse(backend))
+            .Outputs["y"];
         AssertClose(bare, full, 0, "y");
     }
 
@@ -162,13 +171,15 @@ public sealed class BatchNormOpTests
             AssertClose(strided[name], value, 1e-6, name);
     }
 
-    [TestCase(new long[] { 1, 4 }, "batch_norm: 'x' is [1, 4, 1], 1 values a channel, and the variance of a batch needs at least 2 in training; take larger batches.")]
-    [TestCase(new long[] { 1, 4, 1, 1 }, "batch_norm: 'x' is [1, 4, 1], 1 values a channel, and the variance of a batch needs at least 2 in training; take larger batches.")]
-    [TestCase(new long[] { 0, 4 }, "batch_norm: 'x' is [0, 4, 1], 0 values a channel, and the variance of a batch needs at least 2 in training; take larger batches.")]
-    public void Apply_OneValueAChannelInTraining_IsRefused(long[] shape, string sentence)
+    [TestCase(new long[] { 1, 4 }, "[1, 4, 1], 1")]
+    [TestCase(new long[] { 1, 4, 1, 1 }, "[1, 4, 1], 1")]
+    [TestCase(new long[] { 0, 4 }, "[0, 4, 1], 0")]
+    public void Apply_OneValueAChannelInTraining_IsRefused(long[] shape, string sizes)
     {
         using var scope = NewDisposeScope();
         var inputs = Inputs(shape);
+        var sentence = $"batch_norm: 'x' is {sizes} values a channel, " +
+            "and the variance of a batch needs at least 2 in training; take larger batches.";
         foreach (var backend in BothBackends)
         {
             Assert.That(() => Ours(inputs, training: true, backend), Throws.TypeOf<ShapeException>().With.Message.EqualTo(sentence));
@@ -182,14 +193,16 @@ public sealed class BatchNormOpTests
         using var scope = NewDisposeScope();
         var inputs = new NamedTensors { ["x"] = randn(2, 3, 4), ["running_mean"] = zeros(3) };
         Assert.That(() => BatchNorm.Instance.Invoke(inputs, new OpOptions(new JsonObject { ["training"] = false }), KernelChoice.Auto),
-            Throws.TypeOf<ShapeException>().With.Message.EqualTo("batch_norm needs the arguments 'running_mean' and 'running_var' outside training."));
+            Throws.TypeOf<ShapeException>()
+                .With.Message.EqualTo("batch_norm needs the arguments 'running_mean' and 'running_var' outside training."));
     }
 
     [Test]
     public void Invoke_NegativeEps_IsRefused()
     {
         using var x = randn(2, 3, 4);
-        Assert.That(() => BatchNorm.Instance.Invoke(new() { ["x"] = x }, new OpOptions(new JsonObject { ["eps"] = -1.0 }), KernelChoice.Auto),
+        var options = new OpOptions(new JsonObject { ["eps"] = -1.0 });
+        Assert.That(() => BatchNorm.Instance.Invoke(new() { ["x"] = x }, options, KernelChoice.Auto),
             Throws.TypeOf<UserException>().With.Message.EqualTo("batch_norm: 'eps' is -1; it must be at least 0."));
     }
 
@@ -219,12 +232,14 @@ public sealed class BatchNormOpTests
         };
     }
 
-    /// <summary>y, gradients, and in training the running statistics as PyTorch would have them after this batch with momentum 0.1.</summary>
+    /// <summary>
+    /// y, gradients, and in training the running statistics as PyTorch would have them after this batch with momentum 0.1.
+    /// </summary>
     private static NamedTensors Ours(NamedTensors inputs, bool training, string backend, string[]? wanted = null)
     {
         var leaves = Leaves(inputs, inputs["x"].dtype, wanted ?? ["x", "weight", "bias"]);
-        var (y, mean, variance) = BatchNorm.Apply(leaves["x"], leaves["weight"], leaves["bias"], leaves["running_mean"], leaves["running_var"],
-            training, Eps, KernelChoice.Parse(backend));
+        var (y, mean, variance) = BatchNorm.Apply(leaves["x"], leaves["weight"], leaves["bias"], leaves["running_mean"],
+            leaves["running_var"], training, Eps, KernelChoice.Parse(backend));
         Assert.That(mean.requires_grad || variance.requires_grad, Is.False);
         double count = y.numel() / y.shape[1];
         return Results(leaves, y,
@@ -235,7 +250,8 @@ public sealed class BatchNormOpTests
     private static NamedTensors Libtorch(NamedTensors inputs, bool training, ScalarType dtype)
     {
         var leaves = Leaves(inputs, dtype, ["x", "weight", "bias"]);
-        var y = nn.functional.batch_norm(leaves["x"], leaves["running_mean"], leaves["running_var"], leaves["weight"], leaves["bias"], training, 0.1, Eps);
+        var y = nn.functional.batch_norm(leaves["x"], leaves["running_mean"], leaves["running_var"], leaves["weight"], leaves["bias"],
+            training, 0.1, Eps);
         return Results(leaves, y, leaves["running_mean"], leaves["running_var"]);
     }
 

@@ -4,7 +4,9 @@ using static TorchSharp.torch;
 
 namespace Zoo.LeNet;
 
-/// <summary>Batch normalisation: every channel gets mean 0 and variance 1 over the batch, then a scale and an offset that are learned.</summary>
+/// <summary>
+/// Batch normalisation: every channel gets mean 0 and variance 1 over the batch, then a scale and an offset that are learned.
+/// </summary>
 /// <remarks>
 /// Ioffe and Szegedy 2015, algorithms 1 and 2. Images are [batch, channel, height × width]: <see cref="Apply"/> takes [batch, dim] and
 /// [batch, channel, height, width] and brings them into that form. The op changes no running statistics; it gives the batch's for the
@@ -78,8 +80,8 @@ internal sealed class BatchNorm : Op
     internal static double Epsilon(OpOptions options) => options.Get("eps", DefaultEpsilon);
 
     protected override NamedTensors Reference(NamedTensors inputs, OpOptions options) =>
-        BatchNormReference.Forward(inputs["x"], inputs.Find("weight"), inputs.Find("bias"), inputs.Find("running_mean"), inputs.Find("running_var"),
-            Training(options), Epsilon(options));
+        BatchNormReference.Forward(inputs["x"], inputs.Find("weight"), inputs.Find("bias"), inputs.Find("running_mean"),
+            inputs.Find("running_var"), Training(options), Epsilon(options));
 
     protected override IReadOnlyList<KernelArraySpec> OutputSpecs(OpCall call) =>
     [

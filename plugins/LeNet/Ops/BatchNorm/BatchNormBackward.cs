@@ -3,10 +3,12 @@ namespace Zoo.LeNet;
 /// <summary>Gradients of a channel's x, weight and bias; in training x's also through the batch's statistics.</summary>
 /// <remarks>
 /// With g the gradient of y: ∂bias = Σg, ∂weight = Σ g x̂, and ∂x = γ r (g - [Σg + x̂ Σ g x̂] / n), where r = 1 / √(σ² + ε), x̂ = r (x - μ)
-/// and the bracket is there in training only. It is evaluated as a g + b x + c. Null pointers: no weight (1), gradients that are not wanted.
+/// and the bracket is there in training only. It is evaluated as a g + b x + c. Null pointers: no weight (1), gradients that are not
+/// wanted.
 /// </remarks>
 internal readonly unsafe struct BatchNormBackward(
-    BatchNormSizes sizes, float* x, float* weight, float* g, double* statistics, float* gx, float* gWeight, float* gBias, bool training) : IChannelWork
+    BatchNormSizes sizes, float* x, float* weight, float* g, double* statistics,
+    float* gx, float* gWeight, float* gBias, bool training) : IChannelWork
 {
     public BatchNormSizes Sizes => sizes;
 

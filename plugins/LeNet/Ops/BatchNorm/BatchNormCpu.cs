@@ -31,7 +31,8 @@ internal sealed class BatchNormCpu : OpKernel
     {
         var work = new BatchNormForward(
             new BatchNormSizes(call.Size("B"), call.Count("D"), call.Size("E")),
-            arrays["x"].Float32, arrays["weight"].Float32, arrays["bias"].Float32, arrays["running_mean"].Float32, arrays["running_var"].Float32,
+            arrays["x"].Float32, arrays["weight"].Float32, arrays["bias"].Float32,
+            arrays["running_mean"].Float32, arrays["running_var"].Float32,
             arrays["y"].Float32, arrays["mean"].Float32, arrays["var"].Float32, (double*)arrays[Statistics].Pointer,
             BatchNorm.Training(call.Options), BatchNorm.Epsilon(call.Options));
         Run(work, work.Sizes);
@@ -42,7 +43,8 @@ internal sealed class BatchNormCpu : OpKernel
         var work = new BatchNormBackward(
             new BatchNormSizes(call.Size("B"), call.Count("D"), call.Size("E")),
             arrays["x"].Float32, arrays["weight"].Float32, arrays.Gradient("y").Float32, (double*)arrays[Statistics].Pointer,
-            arrays.Gradient("x").Float32, arrays.Gradient("weight").Float32, arrays.Gradient("bias").Float32, BatchNorm.Training(call.Options));
+            arrays.Gradient("x").Float32, arrays.Gradient("weight").Float32, arrays.Gradient("bias").Float32,
+            BatchNorm.Training(call.Options));
         Run(work, work.Sizes);
     }
 

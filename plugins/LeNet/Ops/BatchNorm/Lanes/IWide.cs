@@ -2,7 +2,9 @@ using System.Numerics;
 
 namespace Zoo.LeNet;
 
-/// <summary>A vector of float32 from memory, held and reckoned with as float64. Kernels are written once over it and compiled for each width.</summary>
+/// <summary>
+/// A vector of float32 from memory, held and reckoned with as float64. Kernels are written once over it and compiled for each width.
+/// </summary>
 /// <typeparam name="V">The implementing type.</typeparam>
 internal unsafe interface IWide<V> :
     IAdditionOperators<V, V, V>, ISubtractionOperators<V, V, V>, IMultiplyOperators<V, V, V>, IDivisionOperators<V, V, V>

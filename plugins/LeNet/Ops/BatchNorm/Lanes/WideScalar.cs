@@ -25,7 +25,8 @@ internal readonly unsafe struct WideScalar(double value) : IWide<WideScalar>
 
     public void StoreWide(double* target) => *target = _value;
 
-    public static WideScalar MultiplyAdd(WideScalar a, WideScalar b, WideScalar c) => new(double.MultiplyAddEstimate(a._value, b._value, c._value));
+    public static WideScalar MultiplyAdd(WideScalar a, WideScalar b, WideScalar c) =>
+        new(double.MultiplyAddEstimate(a._value, b._value, c._value));
 
     public static WideScalar Max(WideScalar a, WideScalar b) => new(Math.Max(a._value, b._value));
 
