@@ -17,12 +17,19 @@ internal sealed class TinyData : TaskData
     /// <summary>A pixel of this training example is NaN.</summary>
     public long? PoisonedExample { get; init; }
 
+    /// <summary>Called before each training batch.</summary>
+    public Action OnTrainingBatch { get; init; } = () => { };
+
     /// <summary>Called before each held-out batch.</summary>
     public Action OnHeldOutBatch { get; init; } = () => { };
 
     public override IReadOnlyList<HeldOutSet> HeldOut => [new("test", 30), new("late", 10) { DuringTraining = false }];
 
-    public override Batch TrainingBatch(ReadOnlySpan<long> indices) => Make(indices, 1000);
+    public override Batch TrainingBatch(ReadOnlySpan<long> indices)
+    {
+        OnTrainingBatch();
+        return Make(indices, 1000);
+    }
 
     public override Batch HeldOutBatch(HeldOutSet set, ReadOnlySpan<long> indices)
     {
