@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Zoo.Configuration;
 
@@ -15,6 +16,7 @@ public static class ConfigJson
         IgnoreReadOnlyProperties = true,   // derived values are no keys, whether or not they say [JsonIgnore]
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
+        TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { LeaveOutDerivedValues } },
     };
 
     /// <summary>The record's values with those of <paramref name="values"/> over them.</summary>
@@ -89,6 +91,21 @@ public static class ConfigJson
         catch (JsonException)
         {
             return JsonValue.Create(text);
+        }
+    }
+
+    /// <summary>
+    /// Writes what <see cref="Bind"/> reads: properties that can be set. [JsonIgnore] alone is not enough, an overriding property does not
+    /// inherit it.
+    /// </summary>
+    private static void LeaveOutDerivedValues(JsonTypeInfo type)
+    {
+        if (!typeof(Settings).IsAssignableFrom(type.Type))
+            return;
+        for (var i = type.Properties.Count - 1; i >= 0; i--)
+        {
+            if (type.Properties[i].Set is null)
+                type.Properties.RemoveAt(i);
         }
     }
 
