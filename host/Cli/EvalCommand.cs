@@ -27,18 +27,13 @@ internal sealed class EvalCommand : ZooCommand
         DefaultValueFactory = _ => "auto",
     };
 
-    private readonly Option<int?> _threads = new("--threads") { Description = "Threads of the arithmetic; as in training unless given.", HelpName = "N" };
+    private readonly Option<int?> _threads = NumberOption.Int32("--threads", "Threads of the arithmetic; as in training unless given.", least: 1);
 
     public EvalCommand() : base("eval", "Scores a trained model on its task's held-out data.")
     {
         foreach (var option in (Option[])[_data, _device, _kernels, _threads])
             Add(option);
         Add(_run);
-        _threads.Validators.Add(result =>
-        {
-            if (result.Tokens.Count > 0 && result.GetValueOrDefault<int?>() < 1)
-                result.AddError("--threads: it must be at least 1.");
-        });
     }
 
     public override int Run(ParseResult arguments, Session session)

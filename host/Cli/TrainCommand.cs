@@ -37,24 +37,18 @@ internal sealed class TrainCommand : ZooCommand
         DefaultValueFactory = _ => [],
     };
 
-    private readonly Option<long?> _steps = Number("--steps", "Steps of the whole run. 0 only evaluates the initial model.", least: 0);
-    private readonly Option<int?> _batchSize = Count("--batch-size", "Examples a batch.", least: 1);
-    private readonly Option<int?> _length = Count("--length", "Sequence length to train at.", least: 1);
-
-    private readonly Option<double?> _learningRate = new("--lr")
-    {
-        Description = "Peak learning rate.",
-        HelpName = "X",
-    };
-
-    private readonly Option<int?> _seed = new("--seed") { Description = "Seed of initialisation, order and noise (default 1).", HelpName = "N" };
+    private readonly Option<long?> _steps = NumberOption.Int64("--steps", "Steps of the whole run. 0 only evaluates the initial model.", least: 0);
+    private readonly Option<int?> _batchSize = NumberOption.Int32("--batch-size", "Examples a batch.", least: 1);
+    private readonly Option<int?> _length = NumberOption.Int32("--length", "Sequence length to train at.", least: 1);
+    private readonly Option<double?> _learningRate = NumberOption.FromZero("--lr", "Peak learning rate.");
+    private readonly Option<int?> _seed = NumberOption.Int32("--seed", "Seed of initialisation, order and noise (default 1).");
     private readonly Option<string?> _device = Text("--device", "DEVICE", "Where to run: cpu, cuda, or cuda:n for one of several (default cpu).");
     private readonly Option<string?> _dtype = Text("--dtype", "DTYPE", "Arithmetic: fp32 (default).");
 
     private readonly Option<string?> _kernels = Text(
         "--kernels", "BACKEND", "Backend of the ops: auto (default), reference, cpu or cuda, or op=backend,… for some.");
 
-    private readonly Option<int?> _threads = Count("--threads", "Threads of the arithmetic; one where the net is tiny, else all cores.", least: 1);
+    private readonly Option<int?> _threads = NumberOption.Int32("--threads", "Threads of the arithmetic; one where the net is tiny, else all cores.", least: 1);
     private readonly Option<string?> _data = Text("--data", "PATH", "A file or folder with real data; the task says which. Nothing is ever downloaded.");
     private readonly Option<string?> _out = Text("--out", "DIR", $"Where run folders go (default '{DefaultOut}').");
 
@@ -65,14 +59,14 @@ internal sealed class TrainCommand : ZooCommand
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private readonly Option<long?> _evalEvery = Number("--eval-every", "Steps between evaluations; 0 evaluates at the end only.", least: 0);
+    private readonly Option<long?> _evalEvery = NumberOption.Int64("--eval-every", "Steps between evaluations; 0 evaluates at the end only.", least: 0);
 
-    private readonly Option<long?> _checkpointEvery = Number(
+    private readonly Option<long?> _checkpointEvery = NumberOption.Int64(
         "--checkpoint-every", "Steps between checkpoints; every five minutes unless given. One is always written at the end.", least: 1);
 
-    private readonly Option<int?> _keep = Count("--keep", $"How many checkpoints to keep (default {DefaultKeep}).", least: 1);
+    private readonly Option<int?> _keep = NumberOption.Int32("--keep", $"How many checkpoints to keep (default {DefaultKeep}).", least: 1);
 
-    public TrainCommand() : base("train", "Trains a model and scores it on held-out data. `zoo train lenet1989` alone does something useful.")
+    public TrainCommand() : base("train", "Trains a model and scores it on held-out data. `zoo train MODEL` alone does something useful.")
     {
         Add(_model);
         foreach (var option in (Option[])[_task, _preset, _set, _steps, _batchSize, _length, _learningRate, _seed, _device, _dtype,
@@ -84,7 +78,6 @@ internal sealed class TrainCommand : ZooCommand
 
     public override int Run(ParseResult arguments, Session session)
     {
-        RequireNumber(arguments);
         var catalog = session.Catalog;
         var resumed = arguments.GetResult(_resume) is null ? ((string Path, RunRecord Record)?)null : FindRun(arguments, catalog);
         LibTorch.Load();
@@ -300,13 +293,6 @@ internal sealed class TrainCommand : ZooCommand
             throw new UserException($"--dtype {dtype}: it must be {Float32} or {BFloat16}.");
     }
 
-    /// <summary>The option parser reads "nan" and "inf" as numbers.</summary>
-    private void RequireNumber(ParseResult arguments)
-    {
-        if (arguments.GetValue(_learningRate) is { } rate && !(double.IsFinite(rate) && rate >= 0))
-            throw new UserException($"--lr {rate}: it must be a number from 0 up.");
-    }
-
     private static string? FullPath(string? path) => path is null ? null : Path.GetFullPath(path);
 
     private static string Words(object? value) => value switch
@@ -329,26 +315,4 @@ internal sealed class TrainCommand : ZooCommand
     }
 
     private static Option<string?> Text(string name, string help, string description) => new(name) { Description = description, HelpName = help };
-
-    private static Option<int?> Count(string name, string description, int least)
-    {
-        var option = new Option<int?>(name) { Description = description, HelpName = "N" };
-        option.Validators.Add(result =>
-        {
-            if (result.Tokens.Count > 0 && result.GetValueOrDefault<int?>() is { } value && value < least)
-                result.AddError($"{name} {value}: it must be at least {least}.");
-        });
-        return option;
-    }
-
-    private static Option<long?> Number(string name, string description, long least)
-    {
-        var option = new Option<long?>(name) { Description = description, HelpName = "N" };
-        option.Validators.Add(result =>
-        {
-            if (result.Tokens.Count > 0 && result.GetValueOrDefault<long?>() is { } value && value < least)
-                result.AddError($"{name} {value}: it must be at least {least}.");
-        });
-        return option;
-    }
 }

@@ -1,0 +1,50 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Numerics;
+
+namespace Zoo.Host.Cli;
+
+/// <summary>Options with a number, whose errors are sentences: the parser's own name .NET types.</summary>
+internal static class NumberOption
+{
+    /// <summary>A whole number; null when it is not given.</summary>
+    public static Option<int?> Int32(string name, string description, int least = int.MinValue) =>
+        Whole(name, description, least);
+
+    /// <summary>A whole number that may be large; null when it is not given.</summary>
+    public static Option<long?> Int64(string name, string description, long least = long.MinValue) =>
+        Whole(name, description, least);
+
+    /// <summary>A finite number from 0 up; null when it is not given.</summary>
+    public static Option<double?> FromZero(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "X",
+        CustomParser = result =>
+        {
+            if (double.TryParse(Typed(result), NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value) && value >= 0)
+                return value;
+            result.AddError($"{name} {Typed(result)}: it must be a number from 0 up.");
+            return null;
+        },
+    };
+
+    private static Option<T?> Whole<T>(string name, string description, T least)
+        where T : struct, IBinaryInteger<T>, IMinMaxValue<T> => new(name)
+        {
+            Description = description,
+            HelpName = "N",
+            CustomParser = result =>
+            {
+                if (T.TryParse(Typed(result), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least)
+                    return value;
+                var bound = least == T.MinValue ? "" : $" from {least} up";
+                var limit = BigInteger.TryParse(Typed(result), out var large) && large > BigInteger.CreateChecked(T.MaxValue) ? $", at most {T.MaxValue}" : "";
+                result.AddError($"{name} {Typed(result)}: it must be a whole number{bound}{limit}.");
+                return null;
+            },
+        };
+
+    private static string Typed(ArgumentResult result) => result.Tokens[0].Value;
+}
