@@ -110,12 +110,16 @@ internal sealed class TrainCommand : ZooCommand
         try
         {
             var outcome = training.Run(start);
+            Report(session.Output, plan, folder, outcome);
+            if (outcome.Unsaved is { } unsaved)
+                throw unsaved;
             folder.Write(environment with { Backends = OpUsage.Backends });
-            return Report(session.Output, plan, folder, outcome);
+            return outcome.Interrupted ? ExitCode.Interrupted : ExitCode.Done;
         }
         catch (NonFiniteException e)
         {
-            session.Output.Error($"{e.Message}\nTraining stopped; nothing after the newest checkpoint in {folder.CheckpointsPath} is kept. " +
+            var saved = Directory.EnumerateDirectories(folder.CheckpointsPath, "step-*").Any();
+            session.Output.Error($"{e.Message}\nTraining stopped{(saved ? $"; the checkpoints in {folder.CheckpointsPath} are from before" : "")}. " +
                 "A lower --lr or --set train.clip=1 often helps.");
             return ExitCode.CheckFailed;
         }
@@ -252,13 +256,14 @@ internal sealed class TrainCommand : ZooCommand
         output.Note($"Run        {folder.Path}");
     }
 
-    private static int Report(Output output, RunPlan plan, RunFolder folder, RunOutcome outcome)
+    private static void Report(Output output, RunPlan plan, RunFolder folder, RunOutcome outcome)
     {
         if (outcome.Interrupted)
         {
             output.Record(new JsonObject { ["event"] = "interrupted", ["run"] = folder.Path, ["steps"] = outcome.Steps });
-            output.Error($"Interrupted after step {outcome.Steps:N0}; saved. Go on with: zoo train {plan.Installed.Info.Name} --resume {folder.Path}");
-            return ExitCode.Interrupted;
+            output.Error($"Interrupted after step {outcome.Steps:N0}{(outcome.Unsaved is null ? "; saved" : "")}. " +
+                $"Go on with: zoo train {plan.Installed.Info.Name} --resume {folder.Path}");
+            return;
         }
         var backends = new JsonObject(OpUsage.Backends.Select(b => KeyValuePair.Create<string, JsonNode?>(b.Key, b.Value)));
         output.Record(new JsonObject
@@ -273,7 +278,6 @@ internal sealed class TrainCommand : ZooCommand
         output.Say($"Trained {plan.Installed.Info.Name} on {plan.Task.Info.Name} for {outcome.Steps:N0} steps in {TrainingProgress.Duration(outcome.TrainSeconds)}.");
         EvalCommand.Say(output, outcome.Metrics);
         output.Say($"Run folder: {folder.Path}");
-        return ExitCode.Done;
     }
 
     private static int Threads(int? wanted, RunPlan plan, Model model)

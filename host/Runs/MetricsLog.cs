@@ -64,7 +64,7 @@ internal sealed class MetricsLog : IDisposable
             WritePending();
             return true;
         }
-        catch (IOException)
+        catch (Exception e) when (TrainingRun.IsRefusal(e))
         {
             return false;
         }
@@ -89,7 +89,7 @@ internal sealed class MetricsLog : IDisposable
             {
                 _stream.Write(line);
             }
-            catch (IOException)
+            catch (Exception e) when (TrainingRun.IsRefusal(e))
             {
                 _stream.SetLength(_length);   // no half lines
                 _stream.Seek(_length, SeekOrigin.Begin);

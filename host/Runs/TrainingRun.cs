@@ -55,7 +55,6 @@ internal sealed class TrainingRun
     /// <summary>Trains to the end.</summary>
     /// <param name="start">Where to go on; null for the beginning.</param>
     /// <exception cref="NonFiniteException">A loss or gradient is not finite; the newest checkpoint is from before.</exception>
-    /// <exception cref="EnvironmentException">The disk refused the last checkpoint or records.</exception>
     /// <exception cref="UserException">The checkpoint does not fit.</exception>
     public RunOutcome Run(Checkpoint? start)
     {
@@ -78,15 +77,12 @@ internal sealed class TrainingRun
                     Evaluate(log);
             }
             // The model is scored even if the disk refuses it: the numbers are worth having.
-            var refused = Save(log, last: true);
-            var metrics = EvaluateAtEnd(log);
-            _progress.Clear();
-            return refused is null ? Outcome(metrics, interrupted: false) : throw refused;
+            var unsaved = Save(log, last: true);
+            return new RunOutcome(_trainer.StepsDone, EvaluateAtEnd(log), TrainSeconds, Interrupted: false, unsaved);
         }
         catch (OperationCanceledException)
         {
-            _progress.Clear();
-            return Save(log, last: true) is { } refused ? throw refused : Outcome([], interrupted: true);
+            return new RunOutcome(_trainer.StepsDone, [], TrainSeconds, Interrupted: true, Save(log, last: true));
         }
         finally
         {
@@ -187,7 +183,7 @@ internal sealed class TrainingRun
         {
             log.Flush();
         }
-        catch (IOException e)
+        catch (Exception e) when (IsRefusal(e))
         {
             _progress.Note($"'{_folder.MetricsPath}' could not be written, its last records are missing: {e.Message}");
         }
@@ -225,7 +221,7 @@ internal sealed class TrainingRun
             _savedStep = _trainer.StepsDone;
             return null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (IsRefusal(e))
         {
             var before = _savedStep is { } step ? $"The checkpoint of step {step:N0} is as it was" : "There is no earlier checkpoint";
             var message = $"The checkpoint of step {_trainer.StepsDone:N0} could not be written: {e.Message} {before}";
@@ -236,7 +232,8 @@ internal sealed class TrainingRun
         }
     }
 
-    private RunOutcome Outcome(IReadOnlyList<Metric> metrics, bool interrupted) => new(_trainer.StepsDone, metrics, TrainSeconds, interrupted);
+    /// <summary>Whether the disk is full or not writable. .NET reports a limit on the size of files as an argument out of range.</summary>
+    public static bool IsRefusal(Exception e) => e is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException;
 
     /// <summary>Metrics by name; null where a value is not finite, which JSON cannot say.</summary>
     public static JsonObject ToJson(IEnumerable<Metric> metrics)

@@ -17,6 +17,7 @@ namespace Zoo.Host.Training;
 /// </remarks>
 internal sealed class Trainer : IDisposable
 {
+    private const double LargestRate = 1e30;
     private const int MaximumFusedSteps = 512;
     private const int MaximumFusedExamples = 4096;
     private readonly Model _model;
@@ -39,6 +40,11 @@ internal sealed class Trainer : IDisposable
     public Trainer(Model model, TaskData data, TrainingSettings settings, TrainerOptions options)
     {
         (_model, _data, _settings, _options) = (model, data, settings, options);
+        foreach (var (key, value) in new[] { ("lr", settings.LearningRate!.Value), ("weight_decay", settings.WeightDecay!.Value) })
+        {
+            if (value > LargestRate)
+                throw new UserException($"'{key}' is {value}; it must be at most {LargestRate}, beyond which float32 cannot follow.");
+        }
         StepCount = StepsOf(settings, data.TrainingCount);
         if (data.TrainingCount == 0 && StepCount > 0)
             throw new UserException($"There are no training examples: {data.Description}.");

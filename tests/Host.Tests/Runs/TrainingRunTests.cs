@@ -123,8 +123,10 @@ internal sealed class TrainingRunTests
         Directory.Delete(RunFolder.CheckpointsOf(path));
         File.WriteAllText(RunFolder.CheckpointsOf(path), "in the way");
 
-        Assert.That(() => runs.Train(path), Throws.TypeOf<EnvironmentException>()
-            .With.Message.StartsWith("The checkpoint of step 40 could not be written").And.Message.Contains("--resume"));
+        var outcome = runs.Train(path);
+
+        Assert.That(outcome.Unsaved!.Message, Does.StartWith("The checkpoint of step 40 could not be written").And.Contain("--resume"));
+        Assert.That(outcome.Metrics, Is.Not.Empty);
         Assert.That(MetricsLog.Read(Path.Combine(path, "metrics.jsonl")).Last()["final"], Is.Not.Null);
     }
 }
