@@ -17,7 +17,12 @@ internal sealed class EvalCommand : ZooCommand
         Description = "A run folder, which means its newest whole checkpoint, or one checkpoint's folder.",
     };
 
-    private readonly Option<string?> _data = new("--data") { Description = "Where the data lie now; where they lay in training unless given.", HelpName = "PATH" };
+    private readonly Option<string?> _data = new("--data")
+    {
+        Description = "Where the data lie now; where they lay in training unless given.",
+        HelpName = "PATH",
+    };
+
     private readonly Option<string> _device = DeviceName.Option();
 
     private readonly Option<string> _kernels = new("--kernels")
@@ -27,7 +32,8 @@ internal sealed class EvalCommand : ZooCommand
         DefaultValueFactory = _ => "auto",
     };
 
-    private readonly Option<int?> _threads = NumberOption.Int32("--threads", "Threads of the arithmetic; as in training unless given.", least: 1);
+    private readonly Option<int?> _threads = NumberOption.Int32(
+        "--threads", "Threads of the arithmetic; as in training unless given.", least: 1);
 
     public EvalCommand() : base("eval", "Scores a trained model on its task's held-out data.")
     {
@@ -47,7 +53,7 @@ internal sealed class EvalCommand : ZooCommand
         torch.set_num_threads(arguments.GetValue(_threads) ?? record.Threads);
         using var model = ModelFactory.Build(catalog, plan, record.Seed, device, KernelChoice.Parse(arguments.GetValue(_kernels)!));
         checkpoint.LoadModel(model);
-        output.Note($"{record.Model} (preset {record.Preset}) after step {checkpoint.State.Step:N0} of {record.Steps:N0}, from {checkpoint.Path}");
+        output.Note($"{record.Model}, preset {record.Preset}, after step {checkpoint.State.Step:N0} of {record.Steps:N0}: {checkpoint.Path}");
         output.Note($"{record.Task}: {plan.Data.Description}");
 
         using var interrupt = new Interrupt();
@@ -86,6 +92,6 @@ internal sealed class EvalCommand : ZooCommand
         RunFolder.RequireRun(path);
         record = RunRecord.Read(Path.Combine(path, RunFolder.ConfigName));
         return new CheckpointStore(RunFolder.CheckpointsOf(path), record.Keep).NewestWhole(output.Note)
-            ?? throw new UserException($"The run '{path}' has no checkpoint yet. `zoo train {record.Model} --resume {path}` goes on with it.");
+            ?? throw new UserException($"The run '{path}' has no checkpoint yet. `zoo train --resume {path}` goes on with it.");
     }
 }

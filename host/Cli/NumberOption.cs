@@ -23,7 +23,8 @@ internal static class NumberOption
         HelpName = "X",
         CustomParser = result =>
         {
-            if (double.TryParse(Typed(result), NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value) && value >= 0)
+            var isNumber = double.TryParse(Typed(result), NumberStyles.Float, CultureInfo.InvariantCulture, out var value);
+            if (isNumber && double.IsFinite(value) && value >= 0)
                 return value;
             result.AddError($"{name} {Typed(result)}: it must be a number from 0 up.");
             return null;
@@ -40,7 +41,8 @@ internal static class NumberOption
                 if (T.TryParse(Typed(result), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least)
                     return value;
                 var bound = least == T.MinValue ? "" : $" from {least} up";
-                var limit = BigInteger.TryParse(Typed(result), out var large) && large > BigInteger.CreateChecked(T.MaxValue) ? $", at most {T.MaxValue}" : "";
+                var isTooLarge = BigInteger.TryParse(Typed(result), out var large) && large > BigInteger.CreateChecked(T.MaxValue);
+                var limit = isTooLarge ? $", at most {T.MaxValue}" : "";
                 result.AddError($"{name} {Typed(result)}: it must be a whole number{bound}{limit}.");
                 return null;
             },

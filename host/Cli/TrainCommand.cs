@@ -37,19 +37,23 @@ internal sealed class TrainCommand : ZooCommand
         DefaultValueFactory = _ => [],
     };
 
-    private readonly Option<long?> _steps = NumberOption.Int64("--steps", "Steps of the whole run. 0 only evaluates the initial model.", least: 0);
+    private readonly Option<long?> _steps = NumberOption.Int64("--steps", "Steps of the whole run; 0 evaluates the initial model.", least: 0);
     private readonly Option<int?> _batchSize = NumberOption.Int32("--batch-size", "Examples a batch.", least: 1);
     private readonly Option<int?> _length = NumberOption.Int32("--length", "Sequence length to train at.", least: 1);
     private readonly Option<double?> _learningRate = NumberOption.FromZero("--lr", "Peak learning rate.");
     private readonly Option<int?> _seed = NumberOption.Int32("--seed", "Seed of initialisation, order and noise (default 1).");
-    private readonly Option<string?> _device = Text("--device", "DEVICE", "Where to run: cpu, cuda, or cuda:n for one of several (default cpu).");
+    private readonly Option<string?> _device = Text("--device", "DEVICE", "Where to run: cpu (default), cuda, or cuda:n.");
     private readonly Option<string?> _dtype = Text("--dtype", "DTYPE", "Arithmetic: fp32 (default).");
 
     private readonly Option<string?> _kernels = Text(
         "--kernels", "BACKEND", "Backend of the ops: auto (default), reference, cpu or cuda, or op=backend,… for some.");
 
-    private readonly Option<int?> _threads = NumberOption.Int32("--threads", "Threads of the arithmetic; one where the net is tiny, else all cores.", least: 1);
-    private readonly Option<string?> _data = Text("--data", "PATH", "A file or folder with real data; the task says which. Nothing is ever downloaded.");
+    private readonly Option<int?> _threads = NumberOption.Int32(
+        "--threads", "Threads of the arithmetic; unless given, one where the net is tiny and all cores otherwise.", least: 1);
+
+    private readonly Option<string?> _data = Text(
+        "--data", "PATH", "A file or folder with real data; the task says which. Nothing is ever downloaded.");
+
     private readonly Option<string?> _out = Text("--out", "DIR", $"Where run folders go (default '{DefaultOut}').");
 
     private readonly Option<string?> _resume = new("--resume")
@@ -59,7 +63,8 @@ internal sealed class TrainCommand : ZooCommand
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private readonly Option<long?> _evalEvery = NumberOption.Int64("--eval-every", "Steps between evaluations; 0 evaluates at the end only.", least: 0);
+    private readonly Option<long?> _evalEvery = NumberOption.Int64(
+        "--eval-every", "Steps between evaluations; 0 evaluates at the end only.", least: 0);
 
     private readonly Option<long?> _checkpointEvery = NumberOption.Int64(
         "--checkpoint-every", "Steps between checkpoints; every five minutes unless given. One is always written at the end.", least: 1);
@@ -95,14 +100,19 @@ internal sealed class TrainCommand : ZooCommand
         var threads = Threads(arguments.GetValue(_threads) ?? resumed?.Record.Threads, plan, model);
         using var trainer = new Trainer(model, plan.Data, plan.Training, new TrainerOptions
         {
-            Seed = plan.Request.Seed, Device = device, Kernels = kernels, Threads = threads,
+            Seed = plan.Request.Seed,
+            Device = device,
+            Kernels = kernels,
+            Threads = threads,
         });
         var record = resumed is { } old
             ? Continue(arguments, old.Record, trainer, device, kernels, threads)
             : Begin(arguments, plan, trainer, device, kernels, threads);
 
         var environment = RunEnvironment.Capture(record.Device, threads, record.Kernels);
-        using var folder = resumed is { } existing ? RunFolder.Open(existing.Path) : RunFolder.Create(arguments.GetValue(_out) ?? DefaultOut, record, environment);
+        using var folder = resumed is { } existing
+            ? RunFolder.Open(existing.Path)
+            : RunFolder.Create(arguments.GetValue(_out) ?? DefaultOut, record, environment);
         Introduce(session.Output, plan, record, model, trainer, folder);
         var start = resumed is null ? null : Resume(session.Output, folder, record, trainer);
         var training = new TrainingRun(
@@ -119,8 +129,8 @@ internal sealed class TrainCommand : ZooCommand
         catch (NonFiniteException e)
         {
             var saved = Directory.EnumerateDirectories(folder.CheckpointsPath, "step-*").Any();
-            session.Output.Error($"{e.Message}\nTraining stopped{(saved ? $"; the checkpoints in {folder.CheckpointsPath} are from before" : "")}. " +
-                "A lower --lr or --set train.clip=1 often helps.");
+            var before = saved ? $"; the checkpoints in {folder.CheckpointsPath} are from before" : "";
+            session.Output.Error($"{e.Message}\nTraining stopped{before}. A lower --lr or --set train.clip=1 often helps.");
             return ExitCode.CheckFailed;
         }
     }
@@ -152,9 +162,9 @@ internal sealed class TrainCommand : ZooCommand
         var preset = RunPlanner.CheckPreset(installed, arguments.GetValue(_preset) ?? namedPreset);
         var task = arguments.GetValue(_task) is { } typed ? catalog.Task(typed).Info.Name : null;
         var parent = arguments.GetValue(_out) ?? DefaultOut;
+        var onTask = task is null ? "" : $" on {task}";
         return RunFolder.Newest(parent, r => r.Model == installed.Info.Name && r.Preset == preset && (task is null || r.Task == task))
-            ?? throw new UserException($"--resume: there is no run of {installed.Info.Name} (preset {preset}){(task is null ? "" : $" on {task}")} " +
-                $"in '{parent}'. Name a run folder, or leave --resume out to begin one.");
+            ?? throw new UserException($"--resume: there is no run of {installed.Info.Name} (preset {preset}){onTask} in '{parent}'. Name a run folder, or leave --resume out to begin one.");
     }
 
     /// <summary>A resumed run goes on as it began: an option that says otherwise is an error, one that repeats it is not.</summary>
@@ -168,7 +178,10 @@ internal sealed class TrainCommand : ZooCommand
         }
 
         if (arguments.GetValue(_model) is { } name)
-            Compare("model", plan.Installed.Info.Name == name || plan.Installed.Info.Aliases.Any(a => a.Name == name) ? record.Model : name, record.Model);
+        {
+            var info = plan.Installed.Info;
+            Compare("model", info.Aliases.Any(a => a.Name == name) ? info.Name : name, record.Model);
+        }
         Compare("--task", arguments.GetValue(_task), record.Task);
         Compare("--preset", arguments.GetValue(_preset), record.Preset);
         Compare("--batch-size", arguments.GetValue(_batchSize), plan.Training.BatchSize);
@@ -187,12 +200,13 @@ internal sealed class TrainCommand : ZooCommand
         }
         if (problems.Count > 0)
         {
-            throw new UserException("--resume goes on with a run as it began, and these options say otherwise. Leave them out, or begin a new run without --resume.\n" +
-                string.Join('\n', problems.Select(p => "  " + p)));
+            throw new UserException("--resume goes on with a run as it began, and these options say otherwise. " +
+                "Leave them out, or begin a new run without --resume.\n" + string.Join('\n', problems.Select(p => "  " + p)));
         }
     }
 
-    private RunRecord Begin(ParseResult arguments, RunPlan plan, Trainer trainer, torch.Device device, KernelChoice kernels, int threads) => new()
+    private RunRecord Begin(
+        ParseResult arguments, RunPlan plan, Trainer trainer, torch.Device device, KernelChoice kernels, int threads) => new()
     {
         Model = plan.Installed.Info.Name,
         Preset = plan.Preset,
@@ -236,9 +250,9 @@ internal sealed class TrainCommand : ZooCommand
     {
         var start = new CheckpointStore(folder.CheckpointsPath, record.Keep).NewestWhole(output.Note);
         if (start is not null && start.State.Step > trainer.StepCount)
-            throw new UserException($"'{start.Path}' is of step {start.State.Step:N0}, and the run has {trainer.StepCount:N0} steps: it belongs to another run.");
+            throw new UserException($"'{start.Path}' is of step {start.State.Step:N0}, and the run has {trainer.StepCount:N0} steps.");
         if (start is not null && start.State.Random.Seed != record.Seed)
-            throw new UserException($"'{start.Path}' is of a run with seed {start.State.Random.Seed}, this one has {record.Seed}: it belongs to another run.");
+            throw new UserException($"'{start.Path}' is of a run with seed {start.State.Random.Seed}, and this one has {record.Seed}.");
         output.Note(start is null ? "It had no checkpoint yet; it begins again." : $"It goes on after step {start.State.Step:N0}.");
         return start;
     }
@@ -252,7 +266,8 @@ internal sealed class TrainCommand : ZooCommand
             $"{(training.Accumulate > 1 ? $" × {training.Accumulate}" : "")}, {training.Optimizer} at lr {training.LearningRate:G4}, " +
             $"schedule {training.Schedule.ToString()!.ToLowerInvariant()}, seed {record.Seed}");
         var backends = trainer.FusedStepName is { } fused ? $"{fused} on cpu" : $"kernels {record.Kernels}";
-        output.Note($"Device     {record.Device}, {record.Threads} {(record.Threads == 1 ? "thread" : "threads")}, {record.Dtype}, {backends}");
+        var threads = record.Threads == 1 ? "1 thread" : $"{record.Threads} threads";
+        output.Note($"Device     {record.Device}, {threads}, {record.Dtype}, {backends}");
         output.Note($"Run        {folder.Path}");
     }
 
@@ -275,7 +290,8 @@ internal sealed class TrainCommand : ZooCommand
             ["backends"] = backends,
             ["seconds"] = Math.Round(outcome.TrainSeconds, 3),
         });
-        output.Say($"Trained {plan.Installed.Info.Name} on {plan.Task.Info.Name} for {outcome.Steps:N0} steps in {TrainingProgress.Duration(outcome.TrainSeconds)}.");
+        var duration = TrainingProgress.Duration(outcome.TrainSeconds);
+        output.Say($"Trained {plan.Installed.Info.Name} on {plan.Task.Info.Name} for {outcome.Steps:N0} steps in {duration}.");
         EvalCommand.Say(output, outcome.Metrics);
         output.Say($"Run folder: {folder.Path}");
     }
@@ -318,5 +334,6 @@ internal sealed class TrainCommand : ZooCommand
         return node;
     }
 
-    private static Option<string?> Text(string name, string help, string description) => new(name) { Description = description, HelpName = help };
+    private static Option<string?> Text(string name, string help, string description) =>
+        new(name) { Description = description, HelpName = help };
 }

@@ -38,7 +38,10 @@ internal sealed record Checkpoint(string Path, CheckpointState State)
         var statePath = System.IO.Path.Combine(path, StateName);
         var state = RunJson.Read<CheckpointState>(statePath, "a checkpoint's state");
         if (state.Format != CheckpointState.CurrentFormat)
-            throw new BadFileException($"'{statePath}' has format {state.Format}, and this version of Zoo reads {CheckpointState.CurrentFormat}. Use the version that wrote it.");
+        {
+            throw new BadFileException($"'{statePath}' has format {state.Format}, and this version of Zoo reads " +
+                $"{CheckpointState.CurrentFormat}. Use the version that wrote it.");
+        }
         if (state.Step < 0 || state.LossCount < 0)
             throw new BadFileException($"'{statePath}' is not a checkpoint's state: step or loss_count is negative.");
         foreach (var name in (string[])[ModelName, OptimizerName])

@@ -32,7 +32,8 @@ internal sealed class CheckpointStore(string folder, int keep)
             SafeTensorsWriter.Write(Path.Combine(aside, Checkpoint.OptimizerName), optimizerState);
             RunJson.Write(Path.Combine(aside, Checkpoint.StateName), state with
             {
-                Files = new[] { Checkpoint.ModelName, Checkpoint.OptimizerName }.ToDictionary(name => name, name => Describe(Path.Combine(aside, name))),
+                Files = new[] { Checkpoint.ModelName, Checkpoint.OptimizerName }
+                    .ToDictionary(name => name, name => Describe(Path.Combine(aside, name))),
             });
             if (Directory.Exists(path))
                 Remove(path);
@@ -73,7 +74,7 @@ internal sealed class CheckpointStore(string folder, int keep)
         }
         return faults.Count == 0
             ? null
-            : throw new BadFileException($"No checkpoint in '{folder}' is whole, so the run cannot go on:\n{string.Join('\n', faults.Select(f => "  " + f))}");
+            : throw new BadFileException($"No checkpoint in '{folder}' is whole:\n{string.Join('\n', faults.Select(f => "  " + f))}");
     }
 
     /// <summary>Removes what an interrupted write or removal left behind.</summary>

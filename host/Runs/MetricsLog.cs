@@ -32,7 +32,8 @@ internal sealed class MetricsLog : IDisposable
                 kept.Append(record.ToJsonString()).Append('\n');
             Files.AtomicFile.Write(path, kept.ToString());
         }
-        return new MetricsLog(new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0));
+        const FileShare anybody = FileShare.ReadWrite | FileShare.Delete;
+        return new MetricsLog(new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, anybody, bufferSize: 0));
     }
 
     /// <summary>The records of a log; lines that are no whole records are left out.</summary>

@@ -8,4 +8,5 @@ namespace Zoo.Host.Runs;
 /// <param name="TrainSeconds">Seconds of training over all sessions, evaluations and checkpoints left out.</param>
 /// <param name="Interrupted">Whether it was asked to end early.</param>
 /// <param name="Unsaved">What the disk said to the last checkpoint; null when it was written.</param>
-internal sealed record RunOutcome(long Steps, IReadOnlyList<Metric> Metrics, double TrainSeconds, bool Interrupted, EnvironmentException? Unsaved);
+internal sealed record RunOutcome(
+    long Steps, IReadOnlyList<Metric> Metrics, double TrainSeconds, bool Interrupted, EnvironmentException? Unsaved);

@@ -91,7 +91,10 @@ internal sealed record RunRecord
     {
         var record = RunJson.Read<RunRecord>(path, "the config of a run");
         if (record.Format != CurrentFormat)
-            throw new BadFileException($"'{path}' has format {record.Format}, and this version of Zoo reads {CurrentFormat}. Use the version that wrote it.");
+        {
+            throw new BadFileException(
+                $"'{path}' has format {record.Format}, and this version of Zoo reads {CurrentFormat}. Use the version that wrote it.");
+        }
         if (record.Steps < 0 || record.Threads < 1 || record.Keep < 1 || record.EvalEvery < 0 || record.CheckpointEvery < 1)
             throw new BadFileException($"'{path}' is not the config of a run: steps, threads, keep or an interval is out of range.");
         return record;
@@ -107,18 +110,30 @@ internal sealed record RunRecord
         var config = installed.Architecture.ReadConfig(RunPlanner.CheckPreset(installed, Preset), Config);
         var task = catalog.Task(Task);
         var training = ConfigJson.Bind(new TrainingSettings(), Training, "training");
-        var unsaid = ConfigJson.Flatten(training).Where(p => p.Value is null && p.Key is not ("steps" or "passes")).Select(p => p.Key).ToList();
+        var unsaid = ConfigJson.Flatten(training)
+            .Where(p => p.Value is null && p.Key is not ("steps" or "passes")).Select(p => p.Key).ToList();
         if (unsaid.Count > 0 || (training.Steps is null && training.Passes is null))
             throw new UserException($"The run's config leaves training settings unsaid: {string.Join(", ", unsaid.DefaultIfEmpty("steps"))}.");
 
         var request = new RunRequest(Model)
         {
-            Preset = Preset, Task = Task, DataPath = dataPath ?? DataPath, Length = Length, Seed = Seed,
+            Preset = Preset,
+            Task = Task,
+            DataPath = dataPath ?? DataPath,
+            Length = Length,
+            Seed = Seed,
         };
-        var data = task.Open(new TaskRequest { Options = TaskOptions.DeepClone().AsObject(), DataPath = request.DataPath, Length = Length, Seed = Seed });
+        var data = task.Open(new TaskRequest
+        {
+            Options = TaskOptions.DeepClone().AsObject(),
+            DataPath = request.DataPath,
+            Length = Length,
+            Seed = Seed,
+        });
         if (data.TrainingCount != TrainingExamples)
         {
-            var message = $"The data are not the run's: {data.Description} has {Count(data.TrainingCount)}, the run began with {Count(TrainingExamples)} ({Data}).";
+            var message = $"The data are not the run's: {data.Description} has {Count(data.TrainingCount)}, " +
+                $"the run began with {Count(TrainingExamples)} ({Data}).";
             data.Dispose();
             throw new UserException(message);
         }

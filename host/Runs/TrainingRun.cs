@@ -43,7 +43,8 @@ internal sealed class TrainingRun
     /// <param name="output">Where words go.</param>
     /// <param name="interrupted">Asks it to save and end.</param>
     public TrainingRun(
-        RunRecord record, RunFolder folder, TaskData data, Model model, Trainer trainer, Evaluator evaluator, Output output, CancellationToken interrupted)
+        RunRecord record, RunFolder folder, TaskData data, Model model, Trainer trainer, Evaluator evaluator, Output output,
+        CancellationToken interrupted)
     {
         (_record, _folder, _data, _model) = (record, folder, data, model);
         (_trainer, _evaluator, _output, _interrupted) = (trainer, evaluator, output, interrupted);
@@ -155,7 +156,7 @@ internal sealed class TrainingRun
     private void Add(MetricsLog log, JsonObject record)
     {
         if (!log.Add(record))
-            _progress.Note($"'{_folder.MetricsPath}' could not be written; the record of step {record["step"]} is kept in memory and tried again.");
+            _progress.Note($"'{_folder.MetricsPath}' could not be written; the record of step {record["step"]} is kept and tried again.");
         _progress.Clear();
         _output.Record(record);
     }
@@ -172,7 +173,8 @@ internal sealed class TrainingRun
         if (metrics.Count == 0)
             return;
         Add(log, new JsonObject { ["event"] = "eval", ["step"] = _trainer.StepsDone, ["metrics"] = ToJson(metrics) });
-        _progress.Note($"step {_trainer.StepsDone:N0} of {_trainer.StepCount:N0}: {string.Join(", ", metrics.Select(m => $"{m.Name} {m.Value:G4}"))}");
+        var values = string.Join(", ", metrics.Select(m => $"{m.Name} {m.Value:G4}"));
+        _progress.Note($"step {_trainer.StepsDone:N0} of {_trainer.StepCount:N0}: {values}");
     }
 
     private IReadOnlyList<Metric> EvaluateAtEnd(MetricsLog log)

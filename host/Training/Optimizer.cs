@@ -68,7 +68,7 @@ internal abstract class Optimizer(IReadOnlyList<OptimizedParameter> parameters) 
             }
         }
         if (saved.Keys.FirstOrDefault(name => !_state.ContainsKey(name)) is { } extra)
-            throw new UserException($"The saved optimiser state has '{extra}', which this optimiser does not: it belongs to another optimiser or model.");
+            throw new UserException($"The saved optimiser state has '{extra}', and this one has not: it belongs to another optimiser or model.");
         using var noGradients = no_grad();
         foreach (var (name, tensor) in _state)
             tensor.copy_(saved[name]);
@@ -109,8 +109,9 @@ internal abstract class Optimizer(IReadOnlyList<OptimizedParameter> parameters) 
         {
             foreach (var name in group.Names)
             {
-                if (!groups.TryAdd(name, group))
-                    throw new UserException($"The parameter groups of {model.GetName()} name '{name}' twice. This is a fault of its plugin.");
+                if (groups.TryAdd(name, group))
+                    continue;
+                throw new UserException($"The parameter groups of {model.GetName()} name '{name}' twice. This is a fault of its plugin.");
             }
         }
         var parameters = new List<OptimizedParameter>();

@@ -36,7 +36,9 @@ internal sealed class Trainer : IDisposable
     /// <param name="data">Where the batches come from. The caller disposes it.</param>
     /// <param name="settings">With nothing left unsaid but the choice between steps and passes.</param>
     /// <param name="options">Seed, device, backends.</param>
-    /// <exception cref="UserException">There is nothing to train on, the model's parameter groups are wrong, or a backend rejects the settings.</exception>
+    /// <exception cref="UserException">
+    /// There is nothing to train on, the model's parameter groups are wrong, or a backend rejects the settings.
+    /// </exception>
     public Trainer(Model model, TaskData data, TrainingSettings settings, TrainerOptions options)
     {
         (_model, _data, _settings, _options) = (model, data, settings, options);
@@ -80,8 +82,11 @@ internal sealed class Trainer : IDisposable
     /// <summary>How many steps the settings ask for.</summary>
     /// <param name="settings">Complete settings.</param>
     /// <param name="trainingCount">Examples a pass.</param>
-    public static long StepsOf(TrainingSettings settings, long? trainingCount) => settings.Steps
-        ?? (long)Math.Ceiling(settings.Passes!.Value * trainingCount!.Value / ((double)settings.BatchSize!.Value * settings.Accumulate!.Value));
+    public static long StepsOf(TrainingSettings settings, long? trainingCount)
+    {
+        var examplesAStep = (double)settings.BatchSize!.Value * settings.Accumulate!.Value;
+        return settings.Steps ?? (long)Math.Ceiling(settings.Passes!.Value * trainingCount!.Value / examplesAStep);
+    }
 
     /// <summary>Goes on after so many steps; the model's parameters and buffers are the caller's to load.</summary>
     /// <param name="stepsDone">Steps of the saved run.</param>
@@ -163,8 +168,9 @@ internal sealed class Trainer : IDisposable
         {
             if (!double.IsFinite(losses[i]))
             {
-                throw new NonFiniteException($"Step {StepsDone + 1:N0}: the loss is {Words(losses[i])}" +
-                    (FirstNonFiniteOfModel() is { } found ? $"; soon after, of the model's tensors, first {found}." : "; the model's tensors are finite."));
+                var found = FirstNonFiniteOfModel();
+                throw new NonFiniteException($"Step {StepsDone + 1:N0}: the loss is {Words(losses[i])}; " +
+                    (found is null ? "the model's tensors are finite." : $"soon after, of the model's tensors, first {found}."));
             }
             StepsDone++;
             Optimizer.UpdateCount++;

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using TorchSharp;
 using Zoo.Files;
 using Zoo.Host.Runs;
 using Zoo.Tests.Training;
@@ -115,7 +114,13 @@ internal sealed class CheckpointStoreTests
 
     private static CheckpointState State(long step) => new()
     {
-        Step = step, DataPosition = step * 8, Random = new(1, 2), LossSum = 0, LossCount = 0, TrainSeconds = 1.5, Files = [],
+        Step = step,
+        DataPosition = step * 8,
+        Random = new(1, 2),
+        LossSum = 0,
+        LossCount = 0,
+        TrainSeconds = 1.5,
+        Files = [],
     };
 
     private static void Cut(string path)

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using TorchSharp;
 using Zoo.Configuration;
 using Zoo.Host.Cli;
 using Zoo.Host.Runs;
@@ -20,10 +19,29 @@ internal sealed class RunFixture : IDisposable
 
     public RunRecord Record => new()
     {
-        Model = "tiny", Preset = "default", Plugin = "Tests", PluginVersion = "1.0.0", Config = [], Task = "dots", TaskVersion = 1,
-        TaskOptions = [], DataPath = null, Data = "tiny images", TrainingExamples = 40, Length = null, Training = ConfigJson.Write(Settings),
-        Steps = Settings.Steps!.Value, Seed = 3, Device = "cpu", Dtype = "fp32", Kernels = "auto", Threads = 1, EvalEvery = 7,
-        CheckpointEvery = 5, Keep = 2, Started = new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero),
+        Model = "tiny",
+        Preset = "default",
+        Plugin = "Tests",
+        PluginVersion = "1.0.0",
+        Config = [],
+        Task = "dots",
+        TaskVersion = 1,
+        TaskOptions = [],
+        DataPath = null,
+        Data = "tiny images",
+        TrainingExamples = 40,
+        Length = null,
+        Training = ConfigJson.Write(Settings),
+        Steps = Settings.Steps!.Value,
+        Seed = 3,
+        Device = "cpu",
+        Dtype = "fp32",
+        Kernels = "auto",
+        Threads = 1,
+        EvalEvery = 7,
+        CheckpointEvery = 5,
+        Keep = 2,
+        Started = new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero),
     };
 
     public string Begin(RunRecord? record = null)

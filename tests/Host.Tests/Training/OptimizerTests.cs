@@ -1,4 +1,3 @@
-using TorchSharp;
 using TorchSharp.Modules;
 using Zoo.Host.Training;
 using static TorchSharp.torch;

@@ -8,15 +8,16 @@ namespace Zoo.Tests.Training;
 /// <summary>One matrix, zero at first: nothing random, nothing that looks across a batch.</summary>
 internal class SoftmaxRegression : ImageClassifier
 {
-    private readonly Parameter weight = nn.Parameter(zeros(3, 16));
+    [ComponentName(Name = "weight")]
+    private readonly Parameter _weight = nn.Parameter(zeros(3, 16));
 
     public SoftmaxRegression() : base("softmax") => RegisterComponents();
 
-    public Tensor Weight => weight;
+    public Tensor Weight => _weight;
 
     public override ImageShape Input => new(1, 4, 4);
 
     public override int ClassCount => 3;
 
-    public override Tensor Logits(Tensor images) => nn.functional.linear(images.flatten(1), weight);
+    public override Tensor Logits(Tensor images) => nn.functional.linear(images.flatten(1), _weight);
 }

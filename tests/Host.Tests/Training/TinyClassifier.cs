@@ -1,4 +1,3 @@
-using TorchSharp;
 using TorchSharp.Modules;
 using Zoo.Architectures;
 using Zoo.Tasks;
@@ -9,10 +8,14 @@ namespace Zoo.Tests.Training;
 /// <summary>A small net with everything a resume must carry: dropout's and its own random numbers, a buffer, parameter groups.</summary>
 internal sealed class TinyClassifier : ImageClassifier
 {
-    private readonly Linear fc1 = nn.Linear(16, 12);
-    private readonly BatchNorm1d bn = nn.BatchNorm1d(12);
-    private readonly Dropout dropout = nn.Dropout(0.25);
-    private readonly Linear fc2 = nn.Linear(12, 3);
+    [ComponentName(Name = "fc1")]
+    private readonly Linear _fc1 = nn.Linear(16, 12);
+    [ComponentName(Name = "bn")]
+    private readonly BatchNorm1d _bn = nn.BatchNorm1d(12);
+    [ComponentName(Name = "dropout")]
+    private readonly Dropout _dropout = nn.Dropout(0.25);
+    [ComponentName(Name = "fc2")]
+    private readonly Linear _fc2 = nn.Linear(12, 3);
 
     public TinyClassifier() : base(nameof(TinyClassifier)) => RegisterComponents();
 
@@ -25,7 +28,7 @@ internal sealed class TinyClassifier : ImageClassifier
         using var scope = NewDisposeScope();
         if (training)
             images = images * (0.9f + 0.2f * Randomness.NextSingle());
-        return fc2.forward(dropout.forward(bn.forward(fc1.forward(images.flatten(1))).relu())).MoveToOuterDisposeScope();
+        return _fc2.forward(_dropout.forward(_bn.forward(_fc1.forward(images.flatten(1))).relu())).MoveToOuterDisposeScope();
     }
 
     public override IReadOnlyList<ParameterGroup> ParameterGroups() =>

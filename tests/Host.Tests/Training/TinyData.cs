@@ -1,4 +1,3 @@
-using TorchSharp;
 using Zoo.Architectures;
 using Zoo.Tasks;
 using static TorchSharp.torch;

@@ -1,4 +1,3 @@
-using TorchSharp;
 using Zoo.Host.Training;
 using Zoo.Kernels;
 using Zoo.Training;
@@ -85,7 +84,10 @@ internal sealed class TrainerTests
         using var model = new SoftmaxRegression();
         using var trainer = new Trainer(model, data, TestSettings.Complete with
         {
-            Optimizer = OptimizerKind.Sgd, WeightDecay = 0, LearningRate = 1, GradientClip = 0.001,
+            Optimizer = OptimizerKind.Sgd,
+            WeightDecay = 0,
+            LearningRate = 1,
+            GradientClip = 0.001,
         }, new TrainerOptions());
         Step(trainer);
 
@@ -173,7 +175,11 @@ internal sealed class TrainerTests
         using var data = new TinyData();
         var settings = TestSettings.Complete with
         {
-            Optimizer = OptimizerKind.Sgd, WeightDecay = 0, GradientClip = 0, Schedule = ScheduleKind.Linear, Steps = 20,
+            Optimizer = OptimizerKind.Sgd,
+            WeightDecay = 0,
+            GradientClip = 0,
+            Schedule = ScheduleKind.Linear,
+            Steps = 20,
         };
         using var fusedModel = new FusedSoftmaxRegression();
         using var plainModel = new FusedSoftmaxRegression();
