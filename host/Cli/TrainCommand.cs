@@ -205,34 +205,34 @@ internal sealed class TrainCommand : ZooCommand
         }
     }
 
-    private RunRecord Begin(
-        ParseResult arguments, RunPlan plan, Trainer trainer, torch.Device device, KernelChoice kernels, int threads) => new()
-    {
-        Model = plan.Installed.Info.Name,
-        Preset = plan.Preset,
-        Plugin = plan.Installed.Plugin,
-        PluginVersion = plan.Installed.PluginVersion,
-        Config = ConfigJson.Write(plan.Config),
-        Task = plan.Task.Info.Name,
-        TaskVersion = plan.Task.Info.Version,
-        TaskOptions = plan.TaskOptions,
-        DataPath = plan.Request.DataPath,
-        Data = plan.Data.Description,
-        TrainingExamples = plan.Data.TrainingCount,
-        Length = plan.Request.Length,
-        Training = ConfigJson.Write(plan.Training),
-        Steps = trainer.StepCount,
-        Seed = plan.Request.Seed,
-        Device = device.ToString(),
-        Dtype = Float32,
-        Kernels = kernels.ToString(),
-        Threads = threads,
-        EvalEvery = arguments.GetValue(_evalEvery) ?? TrainingIntervals.Evaluation(
+    private RunRecord Begin(ParseResult arguments, RunPlan plan, Trainer trainer, torch.Device device, KernelChoice kernels, int threads) =>
+        new()
+        {
+            Model = plan.Installed.Info.Name,
+            Preset = plan.Preset,
+            Plugin = plan.Installed.Plugin,
+            PluginVersion = plan.Installed.PluginVersion,
+            Config = ConfigJson.Write(plan.Config),
+            Task = plan.Task.Info.Name,
+            TaskVersion = plan.Task.Info.Version,
+            TaskOptions = plan.TaskOptions,
+            DataPath = plan.Request.DataPath,
+            Data = plan.Data.Description,
+            TrainingExamples = plan.Data.TrainingCount,
+            Length = plan.Request.Length,
+            Training = ConfigJson.Write(plan.Training),
+            Steps = trainer.StepCount,
+            Seed = plan.Request.Seed,
+            Device = device.ToString(),
+            Dtype = Float32,
+            Kernels = kernels.ToString(),
+            Threads = threads,
+            EvalEvery = arguments.GetValue(_evalEvery) ?? TrainingIntervals.Evaluation(
             trainer.StepCount, plan.Data.TrainingCount, (long)plan.Training.BatchSize!.Value * plan.Training.Accumulate!.Value),
-        CheckpointEvery = arguments.GetValue(_checkpointEvery),
-        Keep = arguments.GetValue(_keep) ?? DefaultKeep,
-        Started = DateTimeOffset.Now,
-    };
+            CheckpointEvery = arguments.GetValue(_checkpointEvery),
+            Keep = arguments.GetValue(_keep) ?? DefaultKeep,
+            Started = DateTimeOffset.Now,
+        };
 
     private RunRecord Continue(
         ParseResult arguments, RunRecord record, Trainer trainer, torch.Device device, KernelChoice kernels, int threads) => record with

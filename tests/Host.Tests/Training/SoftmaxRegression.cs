@@ -1,4 +1,5 @@
 using TorchSharp.Modules;
+using TorchSharp.Utils;
 using Zoo.Architectures;
 using Zoo.Tasks;
 using static TorchSharp.torch;

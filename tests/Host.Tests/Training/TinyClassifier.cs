@@ -1,4 +1,5 @@
 using TorchSharp.Modules;
+using TorchSharp.Utils;
 using Zoo.Architectures;
 using Zoo.Tasks;
 using static TorchSharp.torch;
@@ -8,14 +9,10 @@ namespace Zoo.Tests.Training;
 /// <summary>A small net with everything a resume must carry: dropout's and its own random numbers, a buffer, parameter groups.</summary>
 internal sealed class TinyClassifier : ImageClassifier
 {
-    [ComponentName(Name = "fc1")]
-    private readonly Linear _fc1 = nn.Linear(16, 12);
-    [ComponentName(Name = "bn")]
-    private readonly BatchNorm1d _bn = nn.BatchNorm1d(12);
-    [ComponentName(Name = "dropout")]
-    private readonly Dropout _dropout = nn.Dropout(0.25);
-    [ComponentName(Name = "fc2")]
-    private readonly Linear _fc2 = nn.Linear(12, 3);
+    [ComponentName(Name = "fc1")] private readonly Linear _fc1 = nn.Linear(16, 12);
+    [ComponentName(Name = "bn")] private readonly BatchNorm1d _bn = nn.BatchNorm1d(12);
+    [ComponentName(Name = "dropout")] private readonly Dropout _dropout = nn.Dropout(0.25);
+    [ComponentName(Name = "fc2")] private readonly Linear _fc2 = nn.Linear(12, 3);
 
     public TinyClassifier() : base(nameof(TinyClassifier)) => RegisterComponents();
 
