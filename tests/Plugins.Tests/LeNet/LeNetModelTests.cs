@@ -1,5 +1,6 @@
 using TorchSharp;
 using Zoo.Architectures;
+using Zoo.Kernels;
 using Zoo.LeNet;
 using Zoo.Tasks;
 using static TorchSharp.torch;
@@ -19,18 +20,16 @@ public sealed class LeNetModelTests
     [TearDown]
     public void CloseScope() => _scope.Dispose();
 
-    [TestCase("lenet1989-init", true)]
-    [TestCase("lenet1989-init", false)]
-    [TestCase("lenet1989-modern-init", true)]
-    [TestCase("lenet1989-modern-init", false)]
-    public void RunCase_RecordedCase_OutputsAndGradientsMatch(string name, bool together)
+    [Test]
+    public void RunCase_RecordedCase_OutputsAndGradientsMatch(
+        [Values("lenet1989-init", "lenet1989-modern-init")] string name, [Values] bool together, [Values("reference", "cpu")] string kernels)
     {
-        // One by one as well as together: both forms of the shared weights are held to the case.
+        // One by one as well as together: tensor code has a form of the shared weights for each.
         using var golden = GoldenCase.Open("LeNet", name);
         var architecture = new LeNetArchitecture();
         var info = architecture.Info;
         var preset = golden.Name == info.Name ? info.DefaultPreset : info.Aliases.Single(a => a.Name == golden.Name).Preset;
-        using var model = Build((LeNetConfig)architecture.ReadUpstreamConfig(preset, golden.Config));
+        using var model = Build((LeNetConfig)architecture.ReadUpstreamConfig(preset, golden.Config), kernels: kernels);
         Load(model, golden.With("param."));
         model.eval();
 
@@ -135,9 +134,11 @@ public sealed class LeNetModelTests
     }
 
     [Test]
-    public void Logits_OneImageOrMany_AreEqual([Values] bool faithful, [Values] LeNetActivation activation)
+    public void Logits_OneImageOrMany_AreEqual(
+        [Values] bool faithful, [Values] LeNetActivation activation, [Values("reference", "cpu")] string kernels)
     {
-        using var model = Build(new LeNetConfig { Faithful = faithful, Activation = activation, Loss = LeNetLoss.CrossEntropy });
+        var config = new LeNetConfig { Faithful = faithful, Activation = activation, Loss = LeNetLoss.CrossEntropy };
+        using var model = Build(config, kernels: kernels);
         var images = Images(7);
         var one = cat(images.split(1).Select(model.Logits).ToArray());
         TensorAssert.Close(one, model.Logits(images), 1e-5, 0, "scores");   // 1.4e-6 measured on scores of up to 5
@@ -337,10 +338,10 @@ public sealed class LeNetModelTests
 
     private static IEnumerable<string> PresetNames => new LeNetArchitecture().Presets.Keys;
 
-    private static LeNetModel Build(LeNetConfig config, int seed = 1)
+    private static LeNetModel Build(LeNetConfig config, int seed = 1, string kernels = "auto")
     {
         manual_seed(seed);
-        return new LeNetModel(config, new BuildContext());
+        return new LeNetModel(config, new BuildContext { Kernels = KernelChoice.Parse(kernels) });
     }
 
     private static Tensor Images(int count) => rand(count, 1, 16, 16) * 2 - 1;
