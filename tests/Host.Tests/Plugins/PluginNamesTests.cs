@@ -38,6 +38,7 @@ public sealed class PluginNamesTests
         Contract = VersionRule.HostContract,
         Assembly = typeof(PluginNamesTests).Assembly,
         Architectures = [],
+        Recipes = [],
         Tasks = [.. (tasks ?? []).Select(task => new NamedTask(task))],
         Ops = [.. (ops ?? []).Select(op => new NamedOp(op))],
     };
