@@ -73,7 +73,9 @@ internal static class ModelBench
             {
                 _trainer = new Trainer(_model, _data, request.Training with { Steps = long.MaxValue / 2, BatchSize = request.Batch }, new TrainerOptions
                 {
-                    Device = options.Device, Kernels = kernels, Threads = options.Threads,
+                    Device = options.Device,
+                    Kernels = kernels,
+                    Threads = options.Threads,
                 });
                 return;
             }

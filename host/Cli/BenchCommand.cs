@@ -2,11 +2,9 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Spectre.Console;
-using TorchSharp;
 using Zoo.Host.Benchmarks;
 using Zoo.Host.Configuration;
 using Zoo.Kernels;
-using Zoo.Kernels.Cpu;
 using Zoo.Native;
 
 namespace Zoo.Host.Cli;
@@ -29,16 +27,16 @@ internal sealed class BenchCommand : ZooCommand
     private readonly Option<string?> _mode = OptionOf.Text("--mode", "MODE", "train (default), prefill or decode.");
     private readonly Option<string?> _preset = OptionOf.Text("--preset", "PRESET", "The config to start from.");
     private readonly Option<string[]> _set = OptionOf.Sets("A config key of the model; with --op an option, or an optional argument as NAME=true (repeatable).");
-    private readonly Option<int?> _batchSize = OptionOf.Number("--batch-size", "Examples a batch, or sequences side by side.", 1);
-    private readonly Option<int?> _length = OptionOf.Number("--length", $"Time steps (default {DefaultLength}); tokens to decode (default {DefaultDecodeLength}).", 1);
+    private readonly Option<int?> _batchSize = NumberOption.Int32("--batch-size", "Examples a batch, or sequences side by side.", least: 1);
+    private readonly Option<int?> _length = NumberOption.Int32("--length", $"Time steps (default {DefaultLength}); tokens to decode (default {DefaultDecodeLength}).", least: 1);
     private readonly Option<string?> _dtype = OptionOf.Text("--dtype", "DTYPE", "Arithmetic: fp32 (default).");
     private readonly Option<string?> _shape = OptionOf.Text("--shape", "SIZES", "With --op: sizes of its axes, such as B=4,D=512,L=512.");
     private readonly Option<string?> _pass = OptionOf.Text("--pass", "PASS", "With --op: forward, or backward (forward and backward together); both unless given.");
     private readonly Option<string?> _kernels = OptionOf.Text("--kernels", "BACKEND", "Time this backend alone; a comparison of all unless given.");
-    private readonly Option<int?> _threads = OptionOf.Number("--threads", "Threads of the arithmetic (default 1).", 1);
+    private readonly Option<int?> _threads = NumberOption.Int32("--threads", "Threads of the arithmetic (default 1).", least: 1);
     private readonly Option<string?> _device = OptionOf.Text("--device", "DEVICE", "Where to run: cpu, cuda, or cuda:n (default cpu).");
-    private readonly Option<int?> _runs = OptionOf.Number("--runs", $"Timed calls (default {DefaultRuns}); with --op in all, shared among what is compared.", 1);
-    private readonly Option<int?> _warmup = OptionOf.Number("--warmup", $"Calls before the timed ones (default {DefaultWarmup}).", 0);
+    private readonly Option<int?> _runs = NumberOption.Int32("--runs", $"Timed calls (default {DefaultRuns}); with --op in all, shared among what is compared.", least: 1);
+    private readonly Option<int?> _warmup = NumberOption.Int32("--warmup", $"Calls before the timed ones (default {DefaultWarmup}).", least: 0);
 
     private readonly Option<string?> _rates = OptionOf.Text(
         "--rates", "RATES", "Rates for the floor, such as dram=24.2,fp32=118,bf16=236,int8=473,exp=6.9 (GB/s, GFLOP/s, GFLOP/s, GOP/s, G/s); measured unless given.");
@@ -66,8 +64,7 @@ internal sealed class BenchCommand : ZooCommand
         var catalog = session.Catalog;
         LibTorch.Load();
         var threads = arguments.GetValue(_threads) ?? 1;
-        torch.set_num_threads(threads);
-        WorkShare.Threads = threads;
+        Training.Threads.Use(threads);
         var options = new BenchOptions
         {
             Runs = arguments.GetValue(_runs) ?? DefaultRuns,

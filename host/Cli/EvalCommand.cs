@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using TorchSharp;
 using Zoo.Host.Runs;
 using Zoo.Host.Training;
 using Zoo.Kernels;
@@ -50,7 +49,7 @@ internal sealed class EvalCommand : ZooCommand
         var data = arguments.GetValue(_data);
         using var plan = record.Plan(catalog, data is null ? null : Path.GetFullPath(data));
         var device = DeviceName.Parse(arguments.GetValue(_device)!);
-        torch.set_num_threads(arguments.GetValue(_threads) ?? record.Threads);
+        Training.Threads.Use(arguments.GetValue(_threads) ?? record.Threads);
         using var model = ModelFactory.Build(catalog, plan, record.Seed, device, KernelChoice.Parse(arguments.GetValue(_kernels)!));
         checkpoint.LoadModel(model);
         output.Note($"{record.Model}, preset {record.Preset}, after step {checkpoint.State.Step:N0} of {record.Steps:N0}: {checkpoint.Path}");

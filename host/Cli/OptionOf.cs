@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Numerics;
 
 namespace Zoo.Host.Cli;
 
@@ -17,17 +16,4 @@ internal static class OptionOf
         AllowMultipleArgumentsPerToken = true,
         DefaultValueFactory = _ => [],
     };
-
-    /// <summary>A whole number with a lower bound; null when it is not given.</summary>
-    public static Option<T?> Number<T>(string name, string description, T least)
-        where T : struct, IBinaryInteger<T>
-    {
-        var option = new Option<T?>(name) { Description = description, HelpName = "N" };
-        option.Validators.Add(result =>
-        {
-            if (result.Tokens.Count > 0 && result.GetValueOrDefault<T?>() is { } value && value < least)
-                result.AddError($"{name} {value}: it must be at least {least}.");
-        });
-        return option;
-    }
 }

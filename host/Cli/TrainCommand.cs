@@ -26,35 +26,29 @@ internal sealed class TrainCommand : ZooCommand
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private readonly Option<string?> _task = Text("--task", "TASK", "What to learn; the architecture's own task unless given.");
-    private readonly Option<string?> _preset = Text("--preset", "PRESET", "The config to start from. `zoo show` lists a model's presets.");
+    private readonly Option<string?> _task = OptionOf.Text("--task", "TASK", "What to learn; the architecture's own task unless given.");
+    private readonly Option<string?> _preset = OptionOf.Text("--preset", "PRESET", "The config to start from. `zoo show` lists a model's presets.");
 
-    private readonly Option<string[]> _set = new("--set")
-    {
-        Description = "A config key: the model's as it is, the task's as task.KEY, training settings as train.KEY (repeatable).",
-        HelpName = "KEY=VALUE",
-        AllowMultipleArgumentsPerToken = true,
-        DefaultValueFactory = _ => [],
-    };
+    private readonly Option<string[]> _set = OptionOf.Sets("A config key: the model's as it is, the task's as task.KEY, training settings as train.KEY (repeatable).");
 
-    private readonly Option<long?> _steps = NumberOption.Int64("--steps", "Steps of the whole run; 0 evaluates the initial model.", least: 0);
+    private readonly Option<long?> _steps = NumberOption.Int64("--steps", "Steps of the whole run; 0 evaluates the initial model.", 0);
     private readonly Option<int?> _batchSize = NumberOption.Int32("--batch-size", "Examples a batch.", least: 1);
     private readonly Option<int?> _length = NumberOption.Int32("--length", "Sequence length to train at.", least: 1);
     private readonly Option<double?> _learningRate = NumberOption.FromZero("--lr", "Peak learning rate.");
     private readonly Option<int?> _seed = NumberOption.Int32("--seed", "Seed of initialisation, order and noise (default 1).");
-    private readonly Option<string?> _device = Text("--device", "DEVICE", "Where to run: cpu (default), cuda, or cuda:n.");
-    private readonly Option<string?> _dtype = Text("--dtype", "DTYPE", "Arithmetic: fp32 (default).");
+    private readonly Option<string?> _device = OptionOf.Text("--device", "DEVICE", "Where to run: cpu (default), cuda, or cuda:n.");
+    private readonly Option<string?> _dtype = OptionOf.Text("--dtype", "DTYPE", "Arithmetic: fp32 (default).");
 
-    private readonly Option<string?> _kernels = Text(
+    private readonly Option<string?> _kernels = OptionOf.Text(
         "--kernels", "BACKEND", "Backend of the ops: auto (default), reference, cpu or cuda, or op=backend,… for some.");
 
     private readonly Option<int?> _threads = NumberOption.Int32(
-        "--threads", "Threads of the arithmetic; unless given, one where the net is tiny and all cores otherwise.", least: 1);
+        "--threads", "Threads of the arithmetic; unless given, one where the net is tiny and all cores otherwise.", 1);
 
-    private readonly Option<string?> _data = Text(
+    private readonly Option<string?> _data = OptionOf.Text(
         "--data", "PATH", "A file or folder with real data; the task says which. Nothing is ever downloaded.");
 
-    private readonly Option<string?> _out = Text("--out", "DIR", $"Where run folders go (default '{DefaultOut}').");
+    private readonly Option<string?> _out = OptionOf.Text("--out", "DIR", $"Where run folders go (default '{DefaultOut}').");
 
     private readonly Option<string?> _resume = new("--resume")
     {
@@ -64,10 +58,10 @@ internal sealed class TrainCommand : ZooCommand
     };
 
     private readonly Option<long?> _evalEvery = NumberOption.Int64(
-        "--eval-every", "Steps between evaluations; 0 evaluates at the end only.", least: 0);
+        "--eval-every", "Steps between evaluations; 0 evaluates at the end only.", 0);
 
     private readonly Option<long?> _checkpointEvery = NumberOption.Int64(
-        "--checkpoint-every", "Steps between checkpoints; every five minutes unless given. One is always written at the end.", least: 1);
+        "--checkpoint-every", "Steps between checkpoints; every five minutes unless given. One is always written at the end.", 1);
 
     private readonly Option<int?> _keep = NumberOption.Int32("--keep", $"How many checkpoints to keep (default {DefaultKeep}).", least: 1);
 
@@ -301,7 +295,7 @@ internal sealed class TrainCommand : ZooCommand
         var shape = plan.Data.Shape;
         var tokens = plan.Training.BatchSize!.Value * (long)(model.Kind == ModelKind.ImageClassifier ? 1 : shape.Length ?? 1);
         var threads = wanted ?? ModelFactory.DefaultThreads(ModelFactory.ParameterCount(model), tokens, torch.get_num_threads());
-        torch.set_num_threads(threads);
+        Training.Threads.Use(threads);
         return threads;
     }
 
@@ -333,7 +327,4 @@ internal sealed class TrainCommand : ZooCommand
             node = (node as JsonObject)?[key];
         return node;
     }
-
-    private static Option<string?> Text(string name, string help, string description) =>
-        new(name) { Description = description, HelpName = help };
 }

@@ -128,7 +128,7 @@ internal sealed class Trainer : IDisposable
             var value = part.ToDouble();
             if (!double.IsFinite(value))
                 throw NonFiniteLoss(part, value);
-            (_accumulate == 1 ? part : part / _accumulate).backward();
+            Gradients.Backward(_accumulate == 1 ? part : part / _accumulate);
             loss += value / _accumulate;
             tokens += Tokens(batch);
         }
@@ -235,7 +235,7 @@ internal sealed class Trainer : IDisposable
         var found = FirstNonFiniteOfModel();
         if (found is null)
         {
-            loss.backward();
+            Gradients.Backward(loss);
             found = FirstNonFiniteGradient();
         }
         Optimizer.ClearGradients();
