@@ -2,7 +2,9 @@ using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Zoo.Architectures;
 using Zoo.Host.Cli;
+using Zoo.Host.Reports;
 using Zoo.Host.Training;
+using Zoo.Reports;
 using Zoo.Tasks;
 
 namespace Zoo.Host.Runs;
@@ -33,6 +35,7 @@ internal sealed class TrainingRun
     private long _recordedTokens;
     private TimeSpan _recordedTime;
     private long? _savedStep;
+    private TensorBoardLog? _events;
 
     /// <param name="record">The run's config.</param>
     /// <param name="folder">Its folder.</param>
@@ -63,6 +66,7 @@ internal sealed class TrainingRun
             Restore(start);
         _checkpoints.RemoveLeftovers();
         using var log = MetricsLog.Open(_folder.MetricsPath, _trainer.StepsDone);
+        using var events = _events = OpenEvents();
         _sinceCheckpoint.Start();
         try
         {
@@ -157,8 +161,23 @@ internal sealed class TrainingRun
     {
         if (!log.Add(record))
             _progress.Note($"'{_folder.MetricsPath}' could not be written; the record of step {record["step"]} is kept and tried again.");
+        _events?.Add(record);   // what a full disk refuses comes with the next event; the record's own note is enough
         _progress.Clear();
         _output.Record(record);
+    }
+
+    /// <summary>The event file of this session; null, with a note, where there is no room for one: the records are in metrics.jsonl.</summary>
+    private TensorBoardLog? OpenEvents()
+    {
+        try
+        {
+            return TensorBoardLog.Open(_folder.Path, _trainer.StepsDone);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _progress.Note($"There will be no TensorBoard events, their file could not be made: {e.Message}");
+            return null;
+        }
     }
 
     private bool IsEvaluationDue() => _record.EvalEvery > 0 && _trainer.StepsDone > 0
@@ -179,7 +198,8 @@ internal sealed class TrainingRun
 
     private IReadOnlyList<Metric> EvaluateAtEnd(MetricsLog log)
     {
-        var metrics = _evaluator.Run(_data.HeldOut, _interrupted);
+        var details = new List<ReportItem>();
+        var metrics = _evaluator.Run(_data.HeldOut, _interrupted, details);
         Add(log, new JsonObject { ["event"] = "eval", ["step"] = _trainer.StepsDone, ["metrics"] = ToJson(metrics), ["final"] = true });
         try
         {
@@ -188,6 +208,14 @@ internal sealed class TrainingRun
         catch (Exception e) when (IsRefusal(e))
         {
             _progress.Note($"'{_folder.MetricsPath}' could not be written, its last records are missing: {e.Message}");
+        }
+        try
+        {
+            new RunDetails(_trainer.StepsDone, details).Write(_folder.Path);
+        }
+        catch (Exception e) when (IsRefusal(e))
+        {
+            _progress.Note($"The details for `zoo report` are missing: {e.Message}");
         }
         return metrics;
     }

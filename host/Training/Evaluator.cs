@@ -1,5 +1,6 @@
 using TorchSharp;
 using Zoo.Architectures;
+using Zoo.Reports;
 using Zoo.Tasks;
 using static TorchSharp.torch;
 
@@ -20,15 +21,17 @@ internal sealed class Evaluator(Model model, TaskData data, Device device)
     /// <summary>Metrics of the sets, in their order, the most important of each set first.</summary>
     /// <param name="sets">Some of the task's held-out sets.</param>
     /// <param name="cancellation">Asked between batches.</param>
+    /// <param name="details">Gets what a report shows beside the numbers.</param>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public IReadOnlyList<Metric> Run(IEnumerable<HeldOutSet> sets, CancellationToken cancellation = default)
+    public IReadOnlyList<Metric> Run(
+        IEnumerable<HeldOutSet> sets, CancellationToken cancellation = default, ICollection<ReportItem>? details = null)
     {
         var wasTraining = model.training;
         var drawn = model.Randomness.Counter;
         model.eval();
         try
         {
-            return [.. sets.SelectMany(set => Score(set, cancellation))];
+            return [.. sets.SelectMany(set => Score(set, cancellation, details))];
         }
         finally
         {
@@ -37,7 +40,7 @@ internal sealed class Evaluator(Model model, TaskData data, Device device)
         }
     }
 
-    private IReadOnlyList<Metric> Score(HeldOutSet set, CancellationToken cancellation)
+    private IReadOnlyList<Metric> Score(HeldOutSet set, CancellationToken cancellation, ICollection<ReportItem>? details)
     {
         using var noGradients = no_grad();
         var metrics = data.NewMetrics(set);
@@ -54,6 +57,10 @@ internal sealed class Evaluator(Model model, TaskData data, Device device)
             using var batch = device.type == DeviceType.CPU ? null : read.To(device);
             metrics.Add(batch ?? read, model.Run(batch ?? read));
         }
-        return set.Count > 0 ? metrics.Result() : [];
+        if (set.Count == 0)
+            return [];
+        foreach (var item in details is null ? [] : metrics.Details())
+            details!.Add(item);
+        return metrics.Result();
     }
 }
