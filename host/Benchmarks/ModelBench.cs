@@ -50,8 +50,11 @@ internal static class ModelBench
     /// <summary>A model on one choice of backends.</summary>
     private sealed class Subject : IDisposable
     {
-        /// <summary>Steps of a call at the most: a kernel of whole steps takes several at once, the tensor path one.</summary>
+        /// <summary>Steps of a call, at the most: enough to warm up on, and to be long beside the clock.</summary>
         private const int StepsACall = 512;
+
+        /// <summary>A call makes no further step after so many seconds, so that large models take one step a call.</summary>
+        private const double SecondsACall = 0.1;
 
         private readonly ModelBenchRequest _request;
         private readonly BenchOptions _options;
@@ -62,7 +65,6 @@ internal static class ModelBench
         private readonly List<double> _lateOverEarly = [];
         private readonly List<StepReport> _reports = [];
         private IReadOnlyDictionary<string, string> _backends = new Dictionary<string, string>();
-        private long _tokens;
 
         public Subject(Catalog catalog, ModelBenchRequest request, BenchOptions options, KernelChoice kernels)
         {
@@ -95,18 +97,18 @@ internal static class ModelBench
             switch (_request.Mode)
             {
                 case "train":
-                    _reports.Clear();
-                    timing.Measure(() => _trainer!.Advance(StepsACall, _reports));
-                    _tokens = _reports.Sum(r => r.TokenCount);
+                    timing.Measure(Train);
                     break;
                 case "prefill":
                     timing.Measure(Prefill);
-                    _tokens = (long)_request.Batch * _request.Length;
                     break;
                 default:
                     var ratio = 0.0;
-                    timing.Measure(() => ratio = Decode());
-                    _tokens = (long)_request.Batch * _request.Length;
+                    timing.Measure(() =>
+                    {
+                        ratio = Decode();
+                        return Tokens;
+                    });
                     if (timed)
                         _lateOverEarly.Add(ratio);
                     break;
@@ -123,9 +125,9 @@ internal static class ModelBench
             Threads = _options.Threads,
             Batch = _request.Batch,
             Time = _model.Kind == ModelKind.ImageClassifier ? null : _request.Length,
-            TokensPerSecond = _tokens / _timing.WallMedian,
-            CpuTokensPerSecond = _tokens / _timing.CpuLeast,
-            CpuSecondsPerToken = _timing.CpuMedian / _tokens,
+            TokensPerSecond = 1 / _timing.WallMedian,
+            CpuTokensPerSecond = 1 / _timing.CpuLeast,
+            CpuSecondsPerToken = _timing.CpuMedian,
             LateOverEarly = _lateOverEarly.Count > 0 ? Timing.Median(_lateOverEarly) : null,
             PeakMemoryBytes = MemoryUse.Peak,
             MemoryBeforeBytes = memoryBefore,
@@ -139,8 +141,24 @@ internal static class ModelBench
             _model.Dispose();
         }
 
+        /// <summary>Tokens of a prefill or of a decoding.</summary>
+        private long Tokens => (long)_request.Batch * _request.Length;
+
+        /// <summary>Training steps for a while: one where a step is long, hundreds where it is short.</summary>
+        /// <returns>The tokens they saw.</returns>
+        private long Train()
+        {
+            _reports.Clear();
+            var start = Stopwatch.GetTimestamp();
+            do
+                _trainer!.Advance(StepsACall - _reports.Count, _reports);
+            while (_reports.Count < StepsACall && Stopwatch.GetElapsedTime(start).TotalSeconds < SecondsACall);
+            return _reports.Sum(r => r.TokenCount);
+        }
+
         /// <summary>One pass over the prompt with the final state kept, the head at the last position only.</summary>
-        private void Prefill()
+        /// <returns>Its tokens.</returns>
+        private long Prefill()
         {
             using var scope = NewDisposeScope();
             using var mode = inference_mode();
@@ -149,6 +167,7 @@ internal static class ModelBench
             using var state = model.NewState(_request.Batch);
             var hidden = state is null ? model.Hidden(ids) : model.Hidden(ids, state);
             _ = model.Head(hidden.narrow(1, _request.Length - 1, 1));
+            return Tokens;
         }
 
         /// <summary>Tokens one by one, greedily, after a short prompt.</summary>

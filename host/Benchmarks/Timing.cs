@@ -21,14 +21,20 @@ internal sealed class Timing
     public double CpuLeast => _cpu.Min();
 
     /// <summary>Times one call.</summary>
-    /// <param name="call">What to time.</param>
-    /// <param name="per">The result is divided by this, for calls that do several pieces of work.</param>
-    public void Measure(Action call, double per = 1)
+    public void Measure(Action call) => Measure(() =>
+    {
+        call();
+        return 1;
+    });
+
+    /// <summary>Times one call that does several pieces of work.</summary>
+    /// <param name="call">Returns how many; the times are divided by it.</param>
+    public void Measure(Func<long> call)
     {
         var (cpu, wall) = (CpuClock.Seconds, Stopwatch.GetTimestamp());
-        call();
-        _wall.Add(Stopwatch.GetElapsedTime(wall).TotalSeconds / per);
-        _cpu.Add((CpuClock.Seconds - cpu) / per);
+        var pieces = call();
+        _wall.Add(Stopwatch.GetElapsedTime(wall).TotalSeconds / pieces);
+        _cpu.Add((CpuClock.Seconds - cpu) / pieces);
     }
 
     /// <summary>The middle value, or the mean of the two in the middle.</summary>

@@ -21,15 +21,17 @@ internal static unsafe class NetPass<V>
     public static void Forward(NetWorkspace w, float* p, float* image, int down, int right, bool wrap, bool dropout, NetForm form)
     {
         PadImage(w.Padded, image, down, right, wrap);
-        Columns(w.Padded, PaddedImageSide, H1Side, w.ImageColumns, w.Split);
+        ImageColumns(w.Padded, w.ImageColumns, w.Split);
         SmallProduct.Run<V>(w.H1, H1Units, p + H1Weights, Taps, 1, w.ImageColumns, H1Units, Planes, Taps, H1Units, add: false);
         Activate(w.H1, p + H1Biases, w.H1, H1All, form.Relu);
 
+        if (w.HiddenBorder != form.HiddenBorder)
+            w.SetHiddenBorder(form.HiddenBorder);
         for (var plane = 0; plane < Planes; plane++)
         {
-            var padded = w.H1Padded + plane * PaddedH1;
-            PadPlane(padded, w.H1 + plane * H1Units, form.HiddenBorder);
-            Columns(padded, PaddedH1Side, H2Side, w.H1Columns + plane * Taps * H2Units, w.Split);
+            var split = w.H1Split + plane * PaddedH1;
+            Place(w.H1 + plane * H1Units, w.H1Padded + plane * PaddedH1, split);
+            H2Columns(split, w.H1Columns + plane * Taps * H2Units);
         }
         for (var half = 0; half < SeenFrom.Length; half++)
         {
@@ -86,13 +88,7 @@ internal static unsafe class NetPass<V>
             for (var i = 0; i < H2All; i += V.Count)
                 (V.Load(w.H2 + i) * V.Load(w.Kept + i)).Store(features + i);
         }
-        new Span<float>(w.H2Gradient, H2All).Clear();
-        for (var j = 0; j < H3All; j++)
-        {
-            var gradient = w.H3Gradient[j];
-            Accumulate(w.H2Gradient, gradient, p + H3Weights + j * H2All, H2All);
-            Put(g + H3Weights + j * H2All, gradient, features, H2All, add);
-        }
+        ThroughH3(w.H2Gradient, p + H3Weights, g + H3Weights, w.H3Gradient, features, add);
         Put(g + H3Biases, 1, w.H3Gradient, H3Padded, add);
         if (dropout)
         {
@@ -105,7 +101,6 @@ internal static unsafe class NetPass<V>
         // H2's shared weights, and the columns of H1: a plane is seen by two groups of the three.
         for (var plane = 0; plane < Planes; plane++)
             Rows(w.H1Padded + plane * PaddedH1, PaddedH1Side, H2Side, w.H1Rows + plane * PaddedTaps, Planes * PaddedTaps);
-        new Span<float>(w.H1ColumnGradient, Planes * Taps * H2Units).Clear();
         for (var half = 0; half < SeenFrom.Length; half++)
         {
             var (row, seen) = (half / 2 * 4, half % 2 * 4);
@@ -114,21 +109,14 @@ internal static unsafe class NetPass<V>
                 w.H2Gradient + row * H2Units, H2Units, 1,
                 w.H1Rows + SeenFrom[half] * PaddedTaps, Planes * PaddedTaps,
                 rows: 4, depth: H2Units, columns: 4 * PaddedTaps, add: false);
-            SmallProduct.Run<V>(
-                w.H1ColumnGradient + SeenFrom[half] * Taps * H2Units, H2Units,
-                p + H2Weights + (row * SeenPlanes + seen) * Taps, 1, SeenPlanes * Taps,
-                w.H2Gradient + row * H2Units, H2Units,
-                rows: 4 * Taps, depth: 4, columns: H2Units, add: true);
+            ThroughWeights(
+                w.H1ColumnGradient + SeenFrom[half] * Taps * H2Units, p + H2Weights + (row * SeenPlanes + seen) * Taps, w.H2Gradient + row * H2Units,
+                add: half is 2 or 4 or 5);   // the second of the two groups that see these planes
         }
         PutTaps(g + H2Weights, w.H2WeightGradient, Planes * SeenPlanes, add);
 
         for (var plane = 0; plane < Planes; plane++)
-        {
-            var padded = w.H1PaddedGradient + plane * PaddedH1;
-            FromColumns(w.H1ColumnGradient + plane * Taps * H2Units, H2Side, padded, PaddedH1Side, w.Split);
-            for (var y = 0; y < H1Side; y++)
-                Copy(padded + (y + Border) * PaddedH1Side + Border, w.H1Gradient + plane * H1Units + y * H1Side, H1Side);
-        }
+            FromH2Columns(w.H1ColumnGradient + plane * Taps * H2Units, w.H1Gradient + plane * H1Units);
         ThroughActivation(w.H1Gradient, w.H1, H1All, form.Relu);
         Put(g + H1Biases, 1, w.H1Gradient, H1All, add);
 
@@ -144,7 +132,7 @@ internal static unsafe class NetPass<V>
             for (var plane = 0; plane < Planes; plane++)
                 Accumulate(w.ImageColumnGradient + tap * H1Units, p[H1Weights + plane * Taps + tap], w.H1Gradient + plane * H1Units, H1Units);
         }
-        FromColumns(w.ImageColumnGradient, H1Side, w.PaddedGradient, PaddedImageSide, w.Split);
+        FromImageColumns(w.ImageColumnGradient, w.PaddedGradient, w.Split);
         for (var y = 0; y < ImageSide; y++)
             Copy(w.PaddedGradient + (y + Border) * PaddedImageSide + Border, imageGradient + y * ImageSide, ImageSide);
     }
@@ -163,7 +151,8 @@ internal static unsafe class NetPass<V>
             var target = padded + (y + Border) * PaddedImageSide + Border;
             if (right == 0)
             {
-                Copy(source, target, ImageSide);
+                Vector256.Load(source).Store(target);
+                Vector256.Load(source + 8).Store(target + 8);
                 continue;
             }
             for (var x = 0; x < ImageSide; x++)
@@ -177,27 +166,121 @@ internal static unsafe class NetPass<V>
         }
     }
 
-    private static void PadPlane(float* padded, float* plane, float border)
+    /// <summary>H1's plane into its padded form, and into the one with even and odd columns apart. Borders are there already.</summary>
+    private static void Place(float* plane, float* padded, float* split)
     {
-        new Span<float>(padded, PaddedH1).Fill(border);
-        for (var y = 0; y < H1Side; y++)
-            Copy(plane + y * H1Side, padded + (y + Border) * PaddedH1Side + Border, H1Side);
+        var apart = Vector256.Create(0, 2, 4, 6, 1, 3, 5, 7);
+        padded += Border * PaddedH1Side + Border;
+        var even = split + Border * HalfH1Side + Border / 2;
+        var odd = even + PaddedH1Side * HalfH1Side;
+        for (var y = 0; y < H1Side; y++, plane += H1Side, padded += PaddedH1Side, even += HalfH1Side, odd += HalfH1Side)
+        {
+            var row = Vector256.Load(plane);
+            row.Store(padded);
+            row = Vector256.Shuffle(row, apart);
+            row.GetLower().Store(even);
+            row.GetUpper().Store(odd);
+        }
     }
 
-    /// <summary>[tap, unit]: for each of the 25 taps, what every unit sees there; units are two apart.</summary>
-    /// <param name="split">Room for the plane's rows with even columns first, then odd ones: a tap's units then lie side by side.</param>
-    private static void Columns(float* padded, int paddedSide, int side, float* columns, float* split)
+    /// <summary>[tap, unit]: for each of the 25 taps, what every unit of H1 sees there; units are two apart.</summary>
+    /// <param name="split">Room for the image's rows with even columns first, then odd ones: a tap's units then lie side by side.</param>
+    private static void ImageColumns(float* padded, float* columns, float* split)
     {
-        var half = paddedSide / 2;
-        for (int row = 0, at = 0; row < paddedSide * half; row++, at += 2)
-            (split[row], split[row + paddedSide * half]) = (padded[at], padded[at + 1]);
+        const int half = PaddedImageSide / 2;
+        for (int i = 0, at = 0; i < PaddedImageSide * half; i++, at += 2)
+            (split[i], split[i + PaddedImageSide * half]) = (padded[at], padded[at + 1]);
         for (var ky = 0; ky < 5; ky++)
         {
-            for (var kx = 0; kx < 5; kx++, columns += side * side)
+            for (var kx = 0; kx < 5; kx++, columns += H1Units)
             {
-                var source = split + kx % 2 * paddedSide * half + ky * half + kx / 2;
-                for (var y = 0; y < side; y++, source += 2 * half)
-                    CopyUnits(source, columns + y * side, side);
+                var source = split + kx % 2 * PaddedImageSide * half + ky * half + kx / 2;
+                for (var y = 0; y < H1Side; y++)
+                    Vector256.Load(source + 2 * half * y).Store(columns + H1Side * y);
+            }
+        }
+    }
+
+    /// <summary>The same for H2's units, from a plane of H1 that is split already.</summary>
+    private static void H2Columns(float* split, float* columns)
+    {
+        const int rows = 2 * HalfH1Side;
+        for (var ky = 0; ky < 5; ky++)
+        {
+            for (var kx = 0; kx < 5; kx++, columns += H2Units)
+            {
+                var source = split + kx % 2 * PaddedH1Side * HalfH1Side + ky * HalfH1Side + kx / 2;
+                Vector128.Load(source).Store(columns);
+                Vector128.Load(source + rows).Store(columns + 4);
+                Vector128.Load(source + 2 * rows).Store(columns + 8);
+                Vector128.Load(source + 3 * rows).Store(columns + 12);
+            }
+        }
+    }
+
+    /// <summary>Back through H3: W^T d for H2's units, and d h^T for the weights, a block of units in registers at a time.</summary>
+    /// <param name="h2Gradient">[192].</param>
+    /// <param name="weights">[30, 192].</param>
+    /// <param name="weightGradient">[30, 192].</param>
+    /// <param name="h3Gradient">[30].</param>
+    /// <param name="features">What H3 saw, [192].</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ThroughH3(float* h2Gradient, float* weights, float* weightGradient, float* h3Gradient, float* features, bool add)
+    {
+        for (var i = 0; i < H2All; i += 4 * V.Count)
+        {
+            int i1 = i + V.Count, i2 = i1 + V.Count, i3 = i2 + V.Count;
+            V s0 = V.Zero, s1 = V.Zero, s2 = V.Zero, s3 = V.Zero;
+            V f0 = V.Load(features + i), f1 = V.Load(features + i1), f2 = V.Load(features + i2), f3 = V.Load(features + i3);
+            for (int j = 0, row = 0; j < H3All; j++, row += H2All)
+            {
+                var d = V.Create(h3Gradient[j]);
+                s0 = V.MultiplyAdd(d, V.Load(weights + row + i), s0);
+                s1 = V.MultiplyAdd(d, V.Load(weights + row + i1), s1);
+                s2 = V.MultiplyAdd(d, V.Load(weights + row + i2), s2);
+                s3 = V.MultiplyAdd(d, V.Load(weights + row + i3), s3);
+                V g0 = d * f0, g1 = d * f1, g2 = d * f2, g3 = d * f3;
+                if (add)
+                {
+                    g0 += V.Load(weightGradient + row + i);
+                    g1 += V.Load(weightGradient + row + i1);
+                    g2 += V.Load(weightGradient + row + i2);
+                    g3 += V.Load(weightGradient + row + i3);
+                }
+                g0.Store(weightGradient + row + i);
+                g1.Store(weightGradient + row + i1);
+                g2.Store(weightGradient + row + i2);
+                g3.Store(weightGradient + row + i3);
+            }
+            s0.Store(h2Gradient + i);
+            s1.Store(h2Gradient + i1);
+            s2.Store(h2Gradient + i2);
+            s3.Store(h2Gradient + i3);
+        }
+    }
+
+    /// <summary>What four units' gradients make of the columns of four planes: W^T d, a row of 16 units at a time.</summary>
+    /// <param name="columns">[plane 4 x tap 25, unit 16].</param>
+    /// <param name="weights">[unit plane 4, seen plane 8, tap 25], from the first seen plane on.</param>
+    /// <param name="gradient">[unit plane 4, unit 16].</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ThroughWeights(float* columns, float* weights, float* gradient, bool add)
+    {
+        const int stride = SeenPlanes * Taps;
+        for (var i = 0; i < H2Units; i += V.Count)
+        {
+            V d0 = V.Load(gradient + i), d1 = V.Load(gradient + H2Units + i);
+            V d2 = V.Load(gradient + 2 * H2Units + i), d3 = V.Load(gradient + 3 * H2Units + i);
+            var target = columns + i;
+            for (var row = 0; row < 4 * Taps; row++, target += H2Units)
+            {
+                var low = V.Create(weights[row]) * d0;
+                if (add)
+                    low += V.Load(target);
+                var high = V.Create(weights[row + 2 * stride]) * d2;
+                low = V.MultiplyAdd(V.Create(weights[row + stride]), d1, low);
+                high = V.MultiplyAdd(V.Create(weights[row + 3 * stride]), d3, high);
+                (low + high).Store(target);
             }
         }
     }
@@ -220,41 +303,55 @@ internal static unsafe class NetPass<V>
         }
     }
 
-    /// <summary>The transpose of <see cref="Columns"/>: adds every tap's gradient to where its value came from.</summary>
-    private static void FromColumns(float* columns, int side, float* padded, int paddedSide, float* split)
+    /// <summary>
+    /// The transpose of <see cref="H2Columns"/> and <see cref="Place"/>: every tap's gradient back to H1's unit it came from; what came from the
+    /// border is dropped.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FromH2Columns(float* columns, float* gradient)
     {
-        var half = paddedSide / 2;
-        new Span<float>(split, paddedSide * paddedSide).Clear();
+        var together = Vector256.Create(0, 4, 1, 5, 2, 6, 3, 7);
+        for (var y = 0; y < H1Side; y++, gradient += H1Side)
+        {
+            // Taps of one column parity meet in the same units; a tap two further reaches them one unit earlier.
+            Vector128<float> tap0 = default, tap1 = default, tap2 = default, tap3 = default, tap4 = default;
+            for (var ky = y & 1; ky < 5; ky += 2)
+            {
+                var unitRow = (y + Border - ky) / 2;
+                if (y + Border < ky || unitRow >= H2Side)
+                    continue;
+                var source = columns + ky * 5 * H2Units + unitRow * H2Side;
+                tap0 += Vector128.Load(source);
+                tap1 += Vector128.Load(source + H2Units);
+                tap2 += Vector128.Load(source + 2 * H2Units);
+                tap3 += Vector128.Load(source + 3 * H2Units);
+                tap4 += Vector128.Load(source + 4 * H2Units);
+            }
+            var even = Earlier(tap0) + tap2 + Later(tap4);
+            var odd = Earlier(tap1) + tap3;
+            Vector256.Shuffle(Vector256.Create(even, odd), together).Store(gradient);
+        }
+
+        static Vector128<float> Earlier(Vector128<float> v) => Vector128.Shuffle(v, Vector128.Create(1, 2, 3, 4));   // 4 is none: zero
+        static Vector128<float> Later(Vector128<float> v) => Vector128.Shuffle(v, Vector128.Create(4, 0, 1, 2));
+    }
+
+    /// <summary>The transpose of <see cref="ImageColumns"/>.</summary>
+    private static void FromImageColumns(float* columns, float* padded, float* split)
+    {
+        const int half = PaddedImageSide / 2;
+        new Span<float>(split, PaddedImage).Clear();
         for (var ky = 0; ky < 5; ky++)
         {
-            for (var kx = 0; kx < 5; kx++, columns += side * side)
+            for (var kx = 0; kx < 5; kx++, columns += H1Units)
             {
-                var target = split + kx % 2 * paddedSide * half + ky * half + kx / 2;
-                for (var y = 0; y < side; y++, target += 2 * half)
-                    AddUnits(columns + y * side, target, side);
+                var target = split + kx % 2 * PaddedImageSide * half + ky * half + kx / 2;
+                for (var y = 0; y < H1Side; y++, target += 2 * half)
+                    (Vector256.Load(target) + Vector256.Load(columns + H1Side * y)).Store(target);
             }
         }
-        for (int row = 0, at = 0; row < paddedSide * half; row++, at += 2)
-            (padded[at], padded[at + 1]) = (split[row], split[row + paddedSide * half]);
-    }
-
-    /// <summary>Four or eight values: a row of H2's units, or of H1's.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void CopyUnits(float* source, float* target, int side)
-    {
-        if (side == H2Side)
-            Vector128.Load(source).Store(target);
-        else
-            Vector256.Load(source).Store(target);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddUnits(float* source, float* target, int side)
-    {
-        if (side == H2Side)
-            (Vector128.Load(target) + Vector128.Load(source)).Store(target);
-        else
-            (Vector256.Load(target) + Vector256.Load(source)).Store(target);
+        for (int i = 0, at = 0; i < PaddedImageSide * half; i++, at += 2)
+            (padded[at], padded[at + 1]) = (split[i], split[i + PaddedImageSide * half]);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -14,6 +14,7 @@ internal sealed unsafe class NetWorkspace : IDisposable
     public const int Border = 2;
     public const int PaddedImageSide = ImageSide + 2 * Border;
     public const int PaddedH1Side = H1Side + 2 * Border;
+    public const int HalfH1Side = PaddedH1Side / 2;
     public const int PaddedImage = PaddedImageSide * PaddedImageSide;
     public const int PaddedH1 = PaddedH1Side * PaddedH1Side;
     private const int Slack = 64;   // vectors may read or write past the last value of a row
@@ -33,6 +34,7 @@ internal sealed unsafe class NetWorkspace : IDisposable
         ImageRows = Take(H1Units * PaddedTaps);
         H1 = Take(H1All);
         H1Padded = Take(Planes * PaddedH1);
+        H1Split = Take(Planes * PaddedH1);
         H1Columns = Take(Planes * Taps * H2Units);
         H1Rows = Take(H2Units * Planes * PaddedTaps);
         H2 = Take(H2All);
@@ -44,7 +46,6 @@ internal sealed unsafe class NetWorkspace : IDisposable
         H2Gradient = Take(H2All);
         H1Gradient = Take(H1All);
         H1ColumnGradient = Take(Planes * Taps * H2Units);
-        H1PaddedGradient = Take(Planes * PaddedH1);
         ImageColumnGradient = Take(Taps * H1Units);
         PaddedGradient = Take(PaddedImage);
         H1WeightGradient = Take(Planes * PaddedTaps);
@@ -68,6 +69,9 @@ internal sealed unsafe class NetWorkspace : IDisposable
 
     /// <summary>With its border, [plane 12, 12, 12].</summary>
     public float* H1Padded { get; }
+
+    /// <summary>The same with even columns first and odd ones after them, [plane 12, parity 2, row 12, 6].</summary>
+    public float* H1Split { get; }
 
     /// <summary>[plane 12, tap 25, unit 16].</summary>
     public float* H1Columns { get; }
@@ -98,8 +102,6 @@ internal sealed unsafe class NetWorkspace : IDisposable
 
     public float* H1ColumnGradient { get; }
 
-    public float* H1PaddedGradient { get; }
-
     public float* ImageColumnGradient { get; }
 
     public float* PaddedGradient { get; }
@@ -109,6 +111,17 @@ internal sealed unsafe class NetWorkspace : IDisposable
 
     /// <summary>[plane 12, seen plane 8, tap 32].</summary>
     public float* H2WeightGradient { get; }
+
+    /// <summary>What lies around H1's planes now.</summary>
+    public float HiddenBorder { get; private set; } = float.NaN;
+
+    /// <summary>Puts <paramref name="border"/> around H1's planes; what is inside is written for every image.</summary>
+    public void SetHiddenBorder(float border)
+    {
+        new Span<float>(H1Padded, Planes * PaddedH1).Fill(border);
+        new Span<float>(H1Split, Planes * PaddedH1).Fill(border);
+        HiddenBorder = border;
+    }
 
     public void Dispose() => NativeMemory.AlignedFree(_memory);
 

@@ -58,15 +58,31 @@ internal static unsafe class SmallProduct
                 V s0 = V.Zero, s1 = V.Zero, s2 = V.Zero, s3 = V.Zero;
                 if (add)
                     (s0, s1, s2, s3) = (V.Load(c0 + column), V.Load(c1 + column), V.Load(c2 + column), V.Load(c3 + column));
+                // Two sums a row, of even and of odd depths: one alone would wait for each addition.
+                V t0 = V.Zero, t1 = V.Zero, t2 = V.Zero, t3 = V.Zero;
                 var line = b + column;
-                for (int k = 0, at = 0; k < depth; k++, at += aDepthStride, line += bStride)
+                int k = 0, at = 0;
+                for (; k + 1 < depth; k += 2, at += 2 * aDepthStride, line += 2 * bStride)
                 {
-                    var values = V.Load(line);
-                    s0 = V.MultiplyAdd(V.Create(a0[at]), values, s0);
-                    s1 = V.MultiplyAdd(V.Create(a1[at]), values, s1);
-                    s2 = V.MultiplyAdd(V.Create(a2[at]), values, s2);
-                    s3 = V.MultiplyAdd(V.Create(a3[at]), values, s3);
+                    var (even, odd, next) = (V.Load(line), V.Load(line + bStride), at + aDepthStride);
+                    s0 = V.MultiplyAdd(V.Create(a0[at]), even, s0);
+                    t0 = V.MultiplyAdd(V.Create(a0[next]), odd, t0);
+                    s1 = V.MultiplyAdd(V.Create(a1[at]), even, s1);
+                    t1 = V.MultiplyAdd(V.Create(a1[next]), odd, t1);
+                    s2 = V.MultiplyAdd(V.Create(a2[at]), even, s2);
+                    t2 = V.MultiplyAdd(V.Create(a2[next]), odd, t2);
+                    s3 = V.MultiplyAdd(V.Create(a3[at]), even, s3);
+                    t3 = V.MultiplyAdd(V.Create(a3[next]), odd, t3);
                 }
+                if (k < depth)
+                {
+                    var last = V.Load(line);
+                    s0 = V.MultiplyAdd(V.Create(a0[at]), last, s0);
+                    s1 = V.MultiplyAdd(V.Create(a1[at]), last, s1);
+                    s2 = V.MultiplyAdd(V.Create(a2[at]), last, s2);
+                    s3 = V.MultiplyAdd(V.Create(a3[at]), last, s3);
+                }
+                (s0, s1, s2, s3) = (s0 + t0, s1 + t1, s2 + t2, s3 + t3);
                 s0.Store(c0 + column);
                 s1.Store(c1 + column);
                 s2.Store(c2 + column);
