@@ -53,7 +53,10 @@ internal sealed class Lecun1989Recipe : IRecipe
             arms.Add((MoreData, "modern", ["task.train_count=50000", "train.passes=100"]));
         var specs = arms.SelectMany(_ => context.Seeds, (arm, seed) => new RunSpec(digits.Prefix + arm.Row, "lenet1989")
         {
-            Preset = arm.Preset, Sets = arm.Sets, DataPath = digits.Path, Seed = seed,
+            Preset = arm.Preset,
+            Sets = arm.Sets,
+            DataPath = digits.Path,
+            Seed = seed,
         }).ToList();
         var results = context.Train(specs);
         var errors = results.Where(r => r.Failure is null && r.Metrics.ContainsKey(Metric))
