@@ -27,10 +27,10 @@ public sealed record BatchNormMlpConfig : ModelConfig
     [JsonPropertyName("init_std")] public double InitStd { get; init; } = 0.1;
 
     /// <summary>What is added to the variance; ε in the paper.</summary>
-    [JsonPropertyName("bn_eps")] public double Epsilon { get; init; } = 1e-5;
+    [JsonPropertyName("bn_eps")] public double Epsilon { get; init; } = Zoo.LeNet.BatchNorm.DefaultEpsilon;
 
     /// <summary>Share of each batch in the running statistics: 1 - decay.</summary>
-    [JsonPropertyName("bn_momentum")] public double Momentum { get; init; } = 0.1;
+    [JsonPropertyName("bn_momentum")] public double Momentum { get; init; } = BatchNormLayer.DefaultMomentum;
 
     /// <summary>Planes of the images.</summary>
     [JsonPropertyName("channels")] public int Channels { get; init; } = 1;

@@ -14,7 +14,7 @@ public sealed class LeNetArchitecture : Architecture<LeNetConfig>
         Kind = ModelKind.ImageClassifier,
         Aliases = [new ArchitectureAlias("lenet1989-modern", "modern")],
         DefaultTask = DigitsTask.Name,
-        Ops = ["lenet1989_net", "lenet1989_prepare"],
+        Ops = ["batch_norm", "lenet1989_net", "lenet1989_prepare"],
         Limits =
         [
             "Images are 16 x 16 with one channel and there are ten classes; the sizes are the paper's and cannot be set.",

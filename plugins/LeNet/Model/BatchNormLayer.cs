@@ -17,6 +17,9 @@ namespace Zoo.LeNet;
 /// </remarks>
 internal sealed class BatchNormLayer : nn.Module<Tensor, Tensor>
 {
+    /// <summary>Share of each batch in the running statistics unless somebody says otherwise.</summary>
+    public const double DefaultMomentum = 0.1;
+
     [ComponentName(Name = "weight")] private readonly Parameter _weight;
     [ComponentName(Name = "bias")] private readonly Parameter _bias;
     [ComponentName(Name = "running_mean")] private readonly Tensor _runningMean;
@@ -34,11 +37,13 @@ internal sealed class BatchNormLayer : nn.Module<Tensor, Tensor>
     public BatchNormLayer(long channels, double eps, double momentum, KernelChoice kernels, Device device) : base(nameof(BatchNormLayer))
     {
         (_eps, _momentum, _kernels) = (eps, momentum, kernels);
+        using var scope = NewDisposeScope();
         _weight = new Parameter(ones(channels, device: device));
         _bias = new Parameter(zeros(channels, device: device));
         _runningMean = zeros(channels, device: device);
         _runningVar = ones(channels, device: device);
         _batchesTracked = zeros([], ScalarType.Int64, device);
+        scope.Detach(_weight, _bias, _runningMean, _runningVar, _batchesTracked);   // they live as long as the layer
         RegisterComponents();
     }
 

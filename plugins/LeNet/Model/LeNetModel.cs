@@ -43,6 +43,9 @@ internal sealed class LeNetModel : ImageClassifier, IFusedTraining
     [ComponentName(Name = "outw")] private readonly Parameter _outputWeights;
     [ComponentName(Name = "outb")] private readonly Parameter _outputBiases;
     [ComponentName(Name = "targets")] private readonly Tensor _targets;          // [class, class]: 1 on the diagonal, -1 elsewhere
+    [ComponentName(Name = "H1n")] private readonly BatchNormLayer? _h1Norm;
+    [ComponentName(Name = "H2n")] private readonly BatchNormLayer? _h2Norm;
+    [ComponentName(Name = "H3n")] private readonly BatchNormLayer? _h3Norm;
     private readonly LeNetConfig _config;
     private readonly BuildContext _context;
     private readonly OpOptions _options;
@@ -66,6 +69,11 @@ internal sealed class LeNetModel : ImageClassifier, IFusedTraining
         _h3Biases = Biases(0, H3UnitCount);
         _outputWeights = Weights(H3UnitCount, H3UnitCount, Classes);
         _outputBiases = Biases(config.Loss == LeNetLoss.Mse ? -1 : 0, Classes);   // nine of ten targets are -1
+        if (config.BatchNorm)
+        {
+            (_h1Norm, _h2Norm, _h3Norm) = (Norm(PlaneCount), Norm(PlaneCount), Norm(H3UnitCount));
+            _h3Biases.requires_grad = false;
+        }
         _targets = (eye(Classes, device: context.Device) * 2 - 1).DetachFromDisposeScope();
         register_buffer("targets", _targets, persistent: false);
         RegisterComponents();
@@ -73,6 +81,8 @@ internal sealed class LeNetModel : ImageClassifier, IFusedTraining
         // Drawn on the CPU wherever the model goes, so that a seed means one set of weights.
         Parameter Weights(int fanIn, params long[] shape) =>
             Own((rand(shape, ScalarType.Float32) * 2 - 1) * (2.4 / Math.Sqrt(fanIn)));
+        BatchNormLayer Norm(long channels) =>
+            new(channels, BatchNorm.DefaultEpsilon, BatchNormLayer.DefaultMomentum, context.Kernels, context.Device);
         Parameter Biases(double value, params long[] shape) => Own(full(shape, value, ScalarType.Float32));
         Parameter Own(Tensor values)
         {
@@ -93,6 +103,10 @@ internal sealed class LeNetModel : ImageClassifier, IFusedTraining
     internal long WeightMacCount =>
         _h1Weights.numel() * H1Side * H1Side + _h2Weights.numel() * H2Side * H2Side + _h3Weights.numel() + _outputWeights.numel();
 
+    /// <summary>Normalisation stays in float32: its statistics need the bits.</summary>
+    public override bool IsFloat32Island(string parameterName) => parameterName.StartsWith("H1n.", StringComparison.Ordinal)
+        || parameterName.StartsWith("H2n.", StringComparison.Ordinal) || parameterName.StartsWith("H3n.", StringComparison.Ordinal);
+
     /// <summary>Class scores; in training mode of a moved image and with units dropped, where the config says so.</summary>
     /// <param name="images">In [-1, 1], -1 for empty paper, [batch, 1, 16, 16].</param>
     /// <returns>tanh outputs (mse) or plain scores (cross-entropy), [batch, 10].</returns>
@@ -108,7 +122,9 @@ internal sealed class LeNetModel : ImageClassifier, IFusedTraining
         inputs["x"] = x;
         if (training && _config.Dropout > 0)
             inputs["kept"] = Kept(x);
-        var scores = NetOp.Instance.Invoke(inputs, _options, _context.Kernels).Outputs["logits"];
+        var scores = _h1Norm is null
+            ? NetOp.Instance.Invoke(inputs, _options, _context.Kernels).Outputs["logits"]
+            : NetReference.Forward(inputs, NetOp.FormOf(_options), [_h1Norm.forward, _h2Norm!.forward, _h3Norm!.forward]);
         if (scores.dtype is ScalarType.BFloat16 or ScalarType.Float16)
             scores = scores.to(ScalarType.Float32);                                                    // the loss is no place to save bits
         return scores.MoveToOuterDisposeScope();
@@ -128,7 +144,8 @@ internal sealed class LeNetModel : ImageClassifier, IFusedTraining
     public string FusedStepName => "lenet1989_step";
 
     /// <inheritdoc/>
-    public string? RejectFused(TrainingSettings settings) => NetTraining.Reject(settings);
+    public string? RejectFused(TrainingSettings settings) =>
+        _config.BatchNorm ? "it has no batch normalisation, and batch_norm is true" : NetTraining.Reject(settings);
 
     /// <inheritdoc/>
     public void RunFused(FusedSteps steps)

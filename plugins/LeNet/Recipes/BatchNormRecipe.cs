@@ -200,7 +200,12 @@ internal sealed class BatchNormRecipe : IRecipe
                 $"{reached} of {Runs.Count} seeds reached the target in {steps:N0} steps; best error {BestErrors()} %.");
         }
 
-        public static IReadOnlyList<MetricPoint> Errors(RunResult run) => [.. run.History.Where(p => p.Name == History)];
+        /// <summary>During training and at its end.</summary>
+        public static IReadOnlyList<MetricPoint> Errors(RunResult run) =>
+        [
+            .. run.History.Where(p => p.Name == History),
+            .. run.Metrics.TryGetValue(History, out var last) ? new[] { new MetricPoint(run.Spec.Steps!.Value, History, last) } : [],
+        ];
 
         private static long? StepsTo(RunResult run, double targetPercent) =>
             Errors(run).FirstOrDefault(p => p.Value <= targetPercent)?.Step;

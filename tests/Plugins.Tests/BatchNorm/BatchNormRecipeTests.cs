@@ -61,6 +61,13 @@ public sealed class BatchNormRecipeTests
     }
 
     [Test]
+    public void Run_TargetReachedAtTheVeryEnd_Counts()
+    {
+        var rows = Rows((arm, seed) => arm == "plain-x1" ? 3_000 : AsInThePilot(arm, seed));
+        Assert.That(rows["plain-x1"].Ours, Is.EqualTo((double[])[3_000, 3_000, 3_000]));
+    }
+
+    [Test]
     public void Run_ARunFails_RowsThatNeedItSayWhyAndOthersStay()
     {
         var context = new Context(AsInThePilot) { Fails = "plain-x30" };
@@ -152,9 +159,10 @@ public sealed class BatchNormRecipeTests
             if (spec.Label == Fails)
                 return new RunResult(spec) { Failure = "planted" };
             var reached = stepsToTarget(spec.Label, spec.Seed) ?? long.MaxValue;
-            var steps = Enumerable.Range(1, (int)(spec.Steps!.Value / spec.EvalEvery!.Value)).Select(i => i * spec.EvalEvery.Value);
+            var steps = Enumerable.Range(1, (int)(spec.Steps!.Value / spec.EvalEvery!.Value) - 1).Select(i => i * spec.EvalEvery.Value);
             return new RunResult(spec)
             {
+                Metrics = new Dictionary<string, double> { ["test_error_percent"] = reached <= spec.Steps ? 5 : 89 },
                 History =
                 [
                     .. steps.SelectMany(step => new MetricPoint[]

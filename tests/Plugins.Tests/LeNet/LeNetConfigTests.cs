@@ -43,7 +43,8 @@ public sealed class LeNetConfigTests
     {
         var written = ConfigJson.Write(LeNetConfig.Modern);
         Assert.That(JsonNode.DeepEquals(written, JsonNode.Parse("""
-            {"loss": "cross_entropy", "optimizer": "adamw", "shift": true, "dropout": 0.25, "activation": "relu", "faithful": true}
+            {"loss": "cross_entropy", "optimizer": "adamw", "shift": true, "dropout": 0.25, "activation": "relu", "faithful": true,
+            "batch_norm": false}
             """)), Is.True, written.ToJsonString());
         Assert.That(_architecture.ReadConfig("default", written), Is.EqualTo(LeNetConfig.Modern));
     }

@@ -16,23 +16,28 @@ internal static class NetReference
 
     /// <param name="inputs">Images `x` [batch, 1, 16, 16], the eight parameters, and, for dropout, `kept` [batch, 192].</param>
     /// <param name="form">Which net.</param>
+    /// <param name="normalise">What is done to the sums of H1, of H2 and of H3 before their nonlinearity; null for nothing.</param>
     /// <returns>[batch, 10].</returns>
-    public static Tensor Forward(NamedTensors inputs, NetForm form)
+    public static Tensor Forward(NamedTensors inputs, NetForm form, IReadOnlyList<Func<Tensor, Tensor>>? normalise = null)
     {
         using var scope = NewDisposeScope();
         var x = inputs["x"];
-        var h1 = Activate(SharedWeights(x, inputs["H1w"], groups: 1, Background) + inputs["H1b"], form);            // [batch, 12, 8, 8]
+        var h1 = Hidden(0, SharedWeights(x, inputs["H1w"], groups: 1, Background) + inputs["H1b"]);                 // [batch, 12, 8, 8]
         var seen = h1.index_select(1, tensor(PlanesSeen, device: x.device));                                        // [batch, 3 x 8, 8, 8]
-        var h2 = Activate(SharedWeights(seen, inputs["H2w"], GroupCount, form.HiddenBorder) + inputs["H2b"], form); // [batch, 12, 4, 4]
+        var h2 = Hidden(1, SharedWeights(seen, inputs["H2w"], GroupCount, form.HiddenBorder) + inputs["H2b"]);      // [batch, 12, 4, 4]
         var features = h2.flatten(1);                                                                               // [batch, 192]
         if (inputs.Find("kept") is { } kept)
             features = features * kept;
-        var h3 = Activate(inputs["H3b"].addmm(features, inputs["H3w"], 1, 1), form);                                // [batch, 30]
+        var h3 = Hidden(2, inputs["H3b"].addmm(features, inputs["H3w"], 1, 1));                                     // [batch, 30]
         var scores = inputs["outb"].addmm(h3, inputs["outw"], 1, 1);                                                // [batch, 10]
         return (form.TanhOutputs ? scores.tanh() : scores).MoveToOuterDisposeScope();
-    }
 
-    private static Tensor Activate(Tensor x, NetForm form) => form.Relu ? x.relu() : x.tanh();
+        Tensor Hidden(int layer, Tensor sums)
+        {
+            sums = normalise is null ? sums : normalise[layer](sums);
+            return form.Relu ? sums.relu() : sums.tanh();
+        }
+    }
 
     /// <summary>Each output plane is one 5 x 5 kernel over its group's input planes, at every second place.</summary>
     /// <param name="x">[batch, groups x plane, side, side].</param>
