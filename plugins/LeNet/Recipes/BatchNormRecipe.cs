@@ -47,8 +47,8 @@ internal sealed class BatchNormRecipe : IRecipe
         "Ioffe and Szegedy 2015, Batch Normalization, arXiv:1502.03167: figure 1 for net and data, figure 3 for the comparison")
     {
         Claim = "The sigmoid net of three hidden layers reaches 10 % test error with batch normalisation in at most half the steps that " +
-            "it needs without, at the same rate; at thirty times the rate it still does, and without normalisation it does not. No claim is " +
-            "made about accuracies near the best that the plain net reaches, nor about why normalisation helps.",
+            "it needs without, at the same rate; at thirty times the rate it still does, and without normalisation it does not. No claim " +
+            "is made about accuracies near the best that the plain net reaches, nor about why normalisation helps.",
         DataHelp = "a folder with MNIST; without it digits are generated",
     };
 
@@ -75,8 +75,8 @@ internal sealed class BatchNormRecipe : IRecipe
         context.Attach(AccuracyPlot(outcomes));
         context.Attach(TargetPlot(outcomes));
         context.Attach(new TextItem("Reading the numbers",
-            $"Steps are counted to the first evaluation at or below the target, so they are multiples of {EvalEvery}. Runs that did not reach " +
-            "it have no number and are counted in the row's reason. The second plot shows what other targets would have given: the " +
+            $"Steps are counted to the first evaluation at or below the target, so they are multiples of {EvalEvery}. Runs that did not " +
+            "reach it have no number and are counted in the row's reason. The second plot shows what other targets would have given: the " +
             "advantage of normalisation is largest early and shrinks towards the best accuracy of the plain net."));
     }
 

@@ -4,11 +4,14 @@ using Zoo.Reports;
 
 namespace Zoo.Tests.LeNet;
 
-/// <summary>What the recipe asks for, and what it makes of histories that are given: the runs themselves belong to `zoo reproduce`.</summary>
+/// <summary>
+/// What the recipe asks for, and what it makes of histories that are given: the runs themselves belong to `zoo reproduce`.
+/// </summary>
 public sealed class BatchNormRecipeTests
 {
     [Test]
-    public void Run_AnyScale_AsksForEveryArmAndSeedWithoutSharingSettings([Values] RecipeScale scale, [Values(null, "data/mnist")] string? data)
+    public void Run_AnyScale_AsksForEveryArmAndSeedWithoutSharingSettings([Values] RecipeScale scale,
+        [Values(null, "data/mnist")] string? data)
     {
         var context = new Context(AsInThePilot) { Scale = scale, DataPath = data, Seeds = [4, 5] };
         new BatchNormRecipe().Run(context);
@@ -18,8 +21,10 @@ public sealed class BatchNormRecipeTests
         Assert.That(context.Specs.Select(s => s.Steps), Is.All.EqualTo(scale == RecipeScale.Full ? 50_000 : 3_000));
         Assert.That(context.Specs.Select(s => s.DataPath), Is.All.EqualTo(data));
         Assert.That(context.Specs.Select(s => s.Task), Is.All.EqualTo("digits"));
-        Assert.That(context.Specs.Single(s => s is { Label: "bn-x30", Seed: 4 }).Sets, Does.Contain("batch_norm=true").And.Contain("train.lr=15"));
-        Assert.That(context.Specs.Single(s => s is { Label: "plain-x5", Seed: 5 }).Sets, Does.Contain("batch_norm=false").And.Contain("train.lr=2.5"));
+        Assert.That(context.Specs.Single(s => s is { Label: "bn-x30", Seed: 4 }).Sets,
+            Does.Contain("batch_norm=true").And.Contain("train.lr=15"));
+        Assert.That(context.Specs.Single(s => s is { Label: "plain-x5", Seed: 5 }).Sets,
+            Does.Contain("batch_norm=false").And.Contain("train.lr=2.5"));
     }
 
     [Test]
@@ -32,7 +37,8 @@ public sealed class BatchNormRecipeTests
         Assert.That(rows["bn-x1"].Ours, Is.EqualTo((double[])[350, 350, 350]));
         Assert.That(rows["bn-x1"].Paper, Is.EqualTo(13.3e6));
         Assert.That(rows["plain-x30"].Ours, Is.Empty);
-        Assert.That(rows["plain-x30"].Reason, Does.StartWith("0 of 3 seeds reached the target in 3,000 steps; best error 89.0, 89.0, 89.0 %."));
+        Assert.That(rows["plain-x30"].Reason,
+            Does.StartWith("0 of 3 seeds reached the target in 3,000 steps; best error 89.0, 89.0, 89.0 %."));
     }
 
     [Test]
@@ -76,7 +82,8 @@ public sealed class BatchNormRecipeTests
         foreach (var row in new[] { "plain-x30", "bn-x30" })
         {
             Assert.That(rows[row].Verdict, Is.EqualTo(RecipeVerdict.NotAttempted));
-            Assert.That(rows[row].Reason, Does.StartWith("plain-x30 with seed 1 ended in an error, so there is nothing to compare: planted"));
+            Assert.That(rows[row].Reason,
+                Does.StartWith("plain-x30 with seed 1 ended in an error, so there is nothing to compare: planted"));
         }
         Assert.That(rows["bn-x1"].Verdict, Is.EqualTo(RecipeVerdict.ScaledEvidence));
     }

@@ -73,7 +73,8 @@ public sealed class LeNetBatchNormTests
     public void RejectFused_WithNormalisation_SaysWhy()
     {
         using var model = Build(new LeNetConfig { BatchNorm = true });
-        Assert.That(((IFusedTraining)model).RejectFused(new TrainingSettings()), Is.EqualTo("it has no batch normalisation, and batch_norm is true"));
+        Assert.That(((IFusedTraining)model).RejectFused(new TrainingSettings()),
+            Is.EqualTo("it has no batch normalisation, and batch_norm is true"));
         using var plain = Build(new LeNetConfig());
         Assert.That(((IFusedTraining)plain).RejectFused(new TrainingSettings()), Is.Null);
     }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Zoo.LeNet;
 
 /// <summary>Gradients of a channel's x, weight and bias; in training x's also through the batch's statistics.</summary>
@@ -12,6 +14,7 @@ internal readonly unsafe struct BatchNormBackward(
 {
     public BatchNormSizes Sizes => sizes;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Columns<V>(int channel)
         where V : struct, IWide<V>
     {
@@ -48,6 +51,7 @@ internal readonly unsafe struct BatchNormBackward(
             V.MultiplyAdd(a, V.Load(gradient), V.MultiplyAdd(b, V.Load(source), c)).Store(target);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Plane<V>(int channel)
         where V : struct, IWide<V>
     {
@@ -83,6 +87,7 @@ internal readonly unsafe struct BatchNormBackward(
     }
 
     /// <summary>Σg and Σ g (x - μ).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private (double Sum, double Product) PlaneSums<V>(float* source, float* gradient, double mean)
         where V : struct, IWide<V>
     {

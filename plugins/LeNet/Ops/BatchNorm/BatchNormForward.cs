@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Zoo.LeNet;
 
 /// <summary>Statistics of a channel, and y by them.</summary>
@@ -11,6 +13,7 @@ internal readonly unsafe struct BatchNormForward(
 {
     public BatchNormSizes Sizes => sizes;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Columns<V>(int channel)
         where V : struct, IWide<V>
     {
@@ -51,6 +54,7 @@ internal readonly unsafe struct BatchNormForward(
             V.MultiplyAdd(V.Load(source), scale, offset).Store(target);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Plane<V>(int channel)
         where V : struct, IWide<V>
     {
@@ -78,6 +82,7 @@ internal readonly unsafe struct BatchNormForward(
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private (double Mean, double Variance) PlaneStatistics<V>(float* plane)
         where V : struct, IWide<V>
     {
