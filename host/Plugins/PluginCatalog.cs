@@ -44,8 +44,8 @@ internal sealed class PluginCatalog : IDisposable
     /// <summary>Their tasks. No two share a name, and none has a host task's.</summary>
     public IReadOnlyList<ITask> Tasks => [.. _plugins.SelectMany(p => p.Tasks)];
 
-    /// <summary>Their ops.</summary>
-    public OpCatalog Ops => new(_plugins.SelectMany(p => p.Ops));
+    /// <summary>Their ops and those of the contract. No two share a name.</summary>
+    public OpCatalog Ops => new(CommonOps.All.Concat(_plugins.SelectMany(p => p.Ops)));
 
     /// <summary>Their recipes. No two share a name.</summary>
     public IReadOnlyList<IRecipe> Recipes => [.. _plugins.SelectMany(p => p.Recipes)];

@@ -1,3 +1,5 @@
+using Zoo.Kernels;
+
 namespace Zoo.Host.Plugins;
 
 /// <summary>Names that are taken. Each kind of name belongs to the first that brings it; capital letters make no other name.</summary>
@@ -6,7 +8,8 @@ internal sealed class PluginNames(IEnumerable<string> hostTasks)
 {
     private readonly Dictionary<string, LoadedPlugin> _plugins = new(StringComparer.OrdinalIgnoreCase);
     private readonly Dictionary<(string Kind, string Name), string> _owners =
-        hostTasks.ToDictionary(name => Key("task", name), _ => "the program itself");
+        hostTasks.Select(name => Key("task", name)).Concat(CommonOps.All.Select(op => Key("op", op.Name)))
+            .ToDictionary(key => key, _ => "the program itself");
 
     /// <summary>Refuses a plugin, before it is loaded, whose name another has.</summary>
     /// <exception cref="PluginRefusedException">Another has it.</exception>

@@ -1,0 +1,8 @@
+namespace Zoo.Kernels;
+
+/// <summary>The ops that come with the contract, because several plugins stand on them.</summary>
+public static class CommonOps
+{
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<Op> All { get; } = [LinearScan.Instance];
+}
