@@ -63,6 +63,7 @@ public static class LibTorch
     private static LibTorchReport LoadOnce()
     {
         KeepOpenMpFromSpinning();
+        HeapSettings.KeepFreedMemory();
         var (directory, sharpPath) = Find();
         foreach (var name in (string[])["c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch"])
         {
