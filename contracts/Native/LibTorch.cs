@@ -51,7 +51,7 @@ public static class LibTorch
                 $"Point it at a folder with libtorch {ExpectedVersion}, or unset it.");
         var directory = directories.Find(d => File.Exists(Path.Combine(d, main)))
             ?? throw new DllNotFoundException($"libtorch {ExpectedVersion} was not found: no {main} in {string.Join(", ", directories)}. " +
-                $"Set {DirectoryVariable} to a folder that has it, or build Zoo from source with network access.");
+                $"Set {DirectoryVariable} to a folder that has it, or publish the program with -p:ZooBundleLibTorch=true.");
 
         var sharp = LibraryFile("LibTorchSharp");
         var candidates = LibTorchSharpDirectories().Distinct().Select(d => Path.Combine(d, sharp)).ToList();
