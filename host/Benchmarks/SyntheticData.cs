@@ -66,7 +66,7 @@ internal sealed class SyntheticData : TaskData
         var shape = model.Input;
         using var scope = NewDisposeScope();
         return new ImageBatch(
-            (rand(count, shape.Channels, shape.Height, shape.Width) * 2 - 1).DetachFromDisposeScope(),
+            empty(count, shape.Channels, shape.Height, shape.Width).uniform_(-1, 1).DetachFromDisposeScope(),
             randint(model.ClassCount, [count], int64).DetachFromDisposeScope());
     }
 

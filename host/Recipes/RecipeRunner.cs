@@ -90,7 +90,7 @@ internal sealed class RecipeRunner : IRecipeContext
         ["reference"] = row.Reference,
         ["ours"] = Rounded(row.Mean),
         ["ours_sd"] = Rounded(row.StandardDeviation),
-        ["seeds"] = row.Ours.Count,
+        ["seeds"] = row.Verdict == RecipeVerdict.NotAttempted ? 0 : Seeds.Count,
         ["values"] = new JsonArray([.. row.Ours.Select(v => (JsonNode?)Rounded(v))]),
         ["scale"] = Scale.ToString().ToLowerInvariant(),
         ["verdict"] = VerdictName(row.Verdict),

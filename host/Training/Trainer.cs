@@ -128,7 +128,8 @@ internal sealed class Trainer : IDisposable
             var value = part.ToDouble();
             if (!double.IsFinite(value))
                 throw NonFiniteLoss(part, value);
-            Gradients.Backward(_accumulate == 1 ? part : part / _accumulate);
+            using Scalar batches = _accumulate;   // a temporary one could be finalised while libtorch reads it
+            Gradients.Backward(_accumulate == 1 ? part : part / batches);
             loss += value / _accumulate;
             tokens += Tokens(batch);
         }

@@ -47,7 +47,8 @@ internal sealed class DifferenceQuotientProperty : IModelProperty
             {
                 using var noGradient = no_grad();
                 using var before = parameter.clone();
-                parameter.add_(direction, step);
+                using Scalar distance = step;
+                parameter.add_(direction, distance);
                 var moved = ModelGradients.Loss(model, batch);
                 parameter.copy_(before);
                 return moved;

@@ -42,7 +42,8 @@ internal sealed class GradientReachesProperty : IModelProperty
     {
         using var noGradient = no_grad();
         manual_seed(ModelSubject.Seed);
+        using Scalar spread = 0.05;
         foreach (var parameter in model.parameters())
-            parameter.add_(randn_like(parameter), 0.05);
+            parameter.add_(randn_like(parameter), spread);
     }
 }

@@ -60,6 +60,7 @@ internal sealed class LeNetModel : ImageClassifier, IFusedTraining
             ["hidden_border"] = HiddenBorder,
         });
         using var scope = NewDisposeScope();
+        using Scalar one = 1, two = 2;   // held: a temporary scalar can be finalised while libtorch still reads it
         const int kernelSize = KernelSide * KernelSide;
         _h1Weights = Weights(kernelSize, PlaneCount, 1, KernelSide, KernelSide);
         _h1Biases = Biases(0, PlaneCount, H1Side, H1Side);
@@ -74,15 +75,20 @@ internal sealed class LeNetModel : ImageClassifier, IFusedTraining
             (_h1Norm, _h2Norm, _h3Norm) = (Norm(PlaneCount), Norm(PlaneCount), Norm(H3UnitCount));
             _h3Biases.requires_grad = false;
         }
-        _targets = (eye(Classes, device: context.Device) * 2 - 1).DetachFromDisposeScope();
+        _targets = (eye(Classes, device: context.Device) * two - one).DetachFromDisposeScope();
         register_buffer("targets", _targets, persistent: false);
         RegisterComponents();
 
         // Drawn on the CPU wherever the model goes, so that a seed means one set of weights.
         Parameter Weights(int fanIn, params long[] shape) =>
-            Own((rand(shape, ScalarType.Float32) * 2 - 1) * (2.4 / Math.Sqrt(fanIn)));
+            Scaled(rand(shape, ScalarType.Float32) * two - one, 2.4 / Math.Sqrt(fanIn));
         BatchNormLayer Norm(long channels) =>
             new(channels, BatchNorm.DefaultEpsilon, BatchNormLayer.DefaultMomentum, context.Kernels, context.Device);
+        Parameter Scaled(Tensor values, double bound)
+        {
+            using Scalar factor = bound;
+            return Own(values * factor);
+        }
         Parameter Biases(double value, params long[] shape) => Own(full(shape, value, ScalarType.Float32));
         Parameter Own(Tensor values)
         {
