@@ -1,3 +1,4 @@
+using TorchSharp;
 using Zoo.Architectures;
 using static TorchSharp.torch;
 
