@@ -12,7 +12,7 @@ internal static class Program
     private static readonly ZooCommand[] Verbs =
     [
         new ListCommand(), new ShowCommand(), new TrainCommand(), new EvalCommand(), new VerifyCommand(), new BenchCommand(),
-        new ReproduceCommand(), new PluginsCommand(), new DoctorCommand(),
+        new ReproduceCommand(), new ReportCommand(), new PluginsCommand(), new DoctorCommand(),
     ];
 
     public static int Main(string[] args)

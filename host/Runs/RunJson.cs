@@ -14,6 +14,7 @@ internal static class RunJson
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         RespectNullableAnnotations = true,
+        AllowDuplicateProperties = false,
         WriteIndented = true,
     };
 

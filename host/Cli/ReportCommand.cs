@@ -1,0 +1,62 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Zoo.Files;
+using Zoo.Host.Reports;
+using Zoo.Host.Runs;
+
+namespace Zoo.Host.Cli;
+
+/// <summary>`zoo report`: runs as one HTML file.</summary>
+internal sealed class ReportCommand : ZooCommand
+{
+    private const string DefaultName = "report.html";
+
+    private readonly Argument<string[]> _runs = new("run")
+    {
+        Description = "Run folders; several are shown side by side.",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
+    private readonly Option<string?> _out = OptionOf.Text("--out", "FILE", $"The file to write (default: {DefaultName} in the first run folder).");
+
+    public ReportCommand() : base("report", "Makes one HTML file of runs, which refers to nothing outside itself: curves, tables, configs, environment.")
+    {
+        Add(_out);
+        Add(_runs);
+    }
+
+    public override int Run(ParseResult arguments, Session session)
+    {
+        var paths = arguments.GetValue(_runs)!.DistinctBy(Path.GetFullPath).ToList();
+        foreach (var path in paths)
+            RequireRun(path);
+        var html = HtmlReport.ForRuns([.. paths.Select(p => ReportRun.Read(p))]);
+        var file = arguments.GetValue(_out) ?? Path.Combine(paths[0], DefaultName);
+        try
+        {
+            AtomicFile.Write(file, html);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new UserException($"{e.Message} --out FILE writes the report elsewhere.", e);
+        }
+        session.Output.Record(new JsonObject { ["report"] = file });
+        if (!session.Output.Json)
+            session.Output.Say($"Report: {file}");
+        return ExitCode.Done;
+    }
+
+    /// <summary>As for every run folder, and a hint where the folder holds runs.</summary>
+    private static void RequireRun(string path)
+    {
+        try
+        {
+            RunFolder.RequireRun(path);
+        }
+        catch (UserException e) when (Directory.Exists(path))
+        {
+            var inside = Directory.EnumerateDirectories(path).Count(d => File.Exists(Path.Combine(d, RunFolder.ConfigName)));
+            throw inside == 0 ? e : new UserException($"{e.Message} It holds {(inside == 1 ? "one run" : $"{inside} runs")}: name them, as in `zoo report {Path.TrimEndingDirectorySeparator(path)}/*`.", e);
+        }
+    }
+}
