@@ -4,6 +4,7 @@ using System.Text;
 using Spectre.Console;
 using Zoo.Files;
 using Zoo.Host.Recipes;
+using Zoo.Host.Reports;
 using Zoo.Host.Runs;
 using Zoo.Recipes;
 
@@ -98,6 +99,10 @@ internal sealed class ReproduceCommand : ZooCommand
         foreach (var row in runner.Rows)
             lines.Append(runner.ToJson(row).ToJsonString()).Append('\n');
         AtomicFile.Write(Path.Combine(folder, "results.jsonl"), lines.ToString());
+        var runs = runner.Results.Where(r => r.Folder is not null && r.Failure is null).DistinctBy(r => r.Folder)
+            .Select(r => ReportRun.Read(r.Folder!, r.Spec.Label)).ToList();
+        var report = Path.Combine(folder, "report.html");
+        AtomicFile.Write(report, HtmlReport.ForRecipe(recipe.Info, runner.Rows, runner.Items, runs));
         if (session.Output.Json)
             return;
         var table = new Table().Border(TableBorder.Simple).Title(Markup.Escape(recipe.Info.Title));
@@ -112,6 +117,7 @@ internal sealed class ReproduceCommand : ZooCommand
         }
         session.Output.Results.Write(table);
         session.Output.Say($"Runs and results: {folder}");
+        session.Output.Say($"Report: {report}");
     }
 
     private static int List(Session session, IReadOnlyCollection<IRecipe> recipes)
