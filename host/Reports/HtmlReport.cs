@@ -255,6 +255,6 @@ internal sealed class HtmlReport
         var assembly = typeof(HtmlReport).Assembly;
         using var stream = assembly.GetManifestResourceStream(name) ?? throw new InvalidOperationException($"{name} is not in {assembly.GetName().Name}.");
         using var reader = new StreamReader(stream, Encoding.UTF8);
-        return reader.ReadToEnd();
+        return reader.ReadToEnd().ReplaceLineEndings("\n");   // as a browser reads it, or the hash would be of another text
     }
 }
