@@ -33,10 +33,15 @@ internal static class RunJson
         {
             if (new FileInfo(path).Length > MaximumBytes)
                 throw new BadFileException($"'{path}' is not {what}: it has {new FileInfo(path).Length:N0} bytes.");
-            return JsonSerializer.Deserialize<T>(File.ReadAllBytes(path), Options)
+            var bytes = File.ReadAllBytes(path);
+            // Nodes are read when they are first looked at, too late for a doubled key to be this file's fault; so all keys are looked at here.
+            using (JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false }))
+            {
+            }
+            return JsonSerializer.Deserialize<T>(bytes, Options)
                 ?? throw new BadFileException($"'{path}' is not {what}: it holds null.");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or NotSupportedException)
         {
             throw new BadFileException($"'{path}' is not {what}: {e.Message}", e);
         }

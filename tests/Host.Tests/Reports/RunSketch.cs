@@ -32,7 +32,9 @@ internal sealed class RunSketch : IDisposable
             File.WriteAllText(Path.Combine(path, "metrics.jsonl"), string.Join('\n', lines) + "\n");
         File.WriteAllText(Path.Combine(path, "environment.json"), (environment ?? new JsonObject
         {
-            ["zoo"] = "0.1.0", ["cpu"] = "Some processor", ["backends"] = new JsonObject { ["some_op"] = "cpu" },
+            ["zoo"] = "0.1.0",
+            ["cpu"] = "Some processor",
+            ["backends"] = new JsonObject { ["some_op"] = "cpu" },
         }).ToJsonString());
         if (details is not null)
             new RunDetails(200, details).Write(path);
@@ -55,7 +57,12 @@ internal sealed class RunSketch : IDisposable
     /// <summary>A line of metrics.jsonl.</summary>
     public static string Step(long step, double? loss) => new JsonObject
     {
-        ["event"] = "step", ["step"] = step, ["loss"] = loss, ["lr"] = 0.1, ["tokens_per_second"] = 1000, ["seconds"] = step / 500.0,
+        ["event"] = "step",
+        ["step"] = step,
+        ["loss"] = loss,
+        ["lr"] = 0.1,
+        ["tokens_per_second"] = 1000,
+        ["seconds"] = step / 500.0,
     }.ToJsonString();
 
     /// <summary>A line of metrics.jsonl.</summary>
@@ -63,7 +70,8 @@ internal sealed class RunSketch : IDisposable
     {
         var record = new JsonObject
         {
-            ["event"] = "eval", ["step"] = step,
+            ["event"] = "eval",
+            ["step"] = step,
             ["metrics"] = new JsonObject { ["test_error_percent"] = error, ["test_misses"] = error * 10, ["test_loss"] = loss },
         };
         if (isFinal)
@@ -75,10 +83,30 @@ internal sealed class RunSketch : IDisposable
 
     private static JsonObject Config() => JsonSerializer.SerializeToNode(new
     {
-        format = 1, model = "tiny", preset = "default", plugin = "Tests", plugin_version = "1.0.0", config = new { hidden = 12, nested = new { depth = 2 } },
-        task = "dots", task_version = 1, task_options = new { }, data_path = (string?)null, data = "tiny images", training_examples = 50, length = (int?)null,
-        training = new { optimizer = "sgd", lr = 0.1, batch_size = 1, accumulate = 1, steps = 200 }, steps = 200, seed = 3, device = "cpu", dtype = "fp32",
-        kernels = "auto", threads = 1, eval_every = 50, checkpoint_every = (long?)null, keep = 2, started = "2026-03-04T05:06:07+00:00",
+        format = 1,
+        model = "tiny",
+        preset = "default",
+        plugin = "Tests",
+        plugin_version = "1.0.0",
+        config = new { hidden = 12, nested = new { depth = 2 } },
+        task = "dots",
+        task_version = 1,
+        task_options = new { },
+        data_path = (string?)null,
+        data = "tiny images",
+        training_examples = 50,
+        length = (int?)null,
+        training = new { optimizer = "sgd", lr = 0.1, batch_size = 1, accumulate = 1, steps = 200 },
+        steps = 200,
+        seed = 3,
+        device = "cpu",
+        dtype = "fp32",
+        kernels = "auto",
+        threads = 1,
+        eval_every = 50,
+        checkpoint_every = (long?)null,
+        keep = 2,
+        started = "2026-03-04T05:06:07+00:00",
     })!.AsObject();
 
     private static IEnumerable<string> Metrics(int seed)
