@@ -6,8 +6,8 @@ namespace Zoo.Tests.Kernels;
 
 public sealed class LinearScanTests
 {
-    /// <summary>Measured, in units of the largest value: 3e-7.</summary>
-    private const double Tolerance = 2e-6;
+    /// <summary>Measured, in units of the largest value: 4.9e-7.</summary>
+    private const double Tolerance = 1e-6;
 
     private static readonly string[] All = ["a", "b", "h0"];
 
@@ -143,7 +143,7 @@ public sealed class LinearScanTests
         }
         Run(50);
         var tensors = Gradients.LiveTensors;
-        Run(2000);   // 10,000 by hand: flat as well
+        Run(2000);   // 10,000 as well, measured once
         Assert.That(Gradients.LiveTensors, Is.LessThanOrEqualTo(tensors));
     }
 
