@@ -115,7 +115,9 @@ public sealed class ClassificationMetrics(string prefix) : MetricAccumulator
         var finite = kept.SelectMany(m => m.Pixels).Where(float.IsFinite).DefaultIfEmpty();
         var (low, high) = (finite.Min(), finite.Max());
         var scale = high > low ? 255 / (high - low) : 0;
-        return [.. kept.Select(m => new CaptionedImage(m.Caption, [.. m.Pixels.Select(p => float.IsNaN(p) ? (byte)0 : (byte)Math.Clamp(MathF.Round((p - low) * scale), 0, 255))]))];
+        return [.. kept.Select(m => new CaptionedImage(m.Caption, [.. m.Pixels.Select(Byte)]))];
+
+        byte Byte(float pixel) => float.IsNaN(pixel) ? (byte)0 : (byte)Math.Clamp(MathF.Round((pixel - low) * scale), 0, 255);
     }
 
     private sealed record Misread(string Caption, float[] Pixels);

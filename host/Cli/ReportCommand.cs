@@ -56,7 +56,11 @@ internal sealed class ReportCommand : ZooCommand
         catch (UserException e) when (Directory.Exists(path))
         {
             var inside = Directory.EnumerateDirectories(path).Count(d => File.Exists(Path.Combine(d, RunFolder.ConfigName)));
-            throw inside == 0 ? e : new UserException($"{e.Message} It holds {(inside == 1 ? "one run" : $"{inside} runs")}: name them, as in `zoo report {Path.TrimEndingDirectorySeparator(path)}/*`.", e);
+            if (inside == 0)
+                throw;
+            var count = inside == 1 ? "one run" : $"{inside} runs";
+            var pattern = Path.TrimEndingDirectorySeparator(path) + "/*";
+            throw new UserException($"{e.Message} It holds {count}: name them, as in `zoo report {pattern}`.", e);
         }
     }
 }

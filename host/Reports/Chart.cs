@@ -64,6 +64,7 @@ internal sealed record Chart(string Title, string XTitle, string YTitle, IReadOn
         return curves[0] with
         {
             Name = $"{name} (mean of {curves.Count})",
+            ShortName = name,
             Y = [.. curves[0].X.Select((_, i) => curves.Average(c => c.Y[i]))],
             Weight = CurveWeight.Normal,
         };

@@ -7,6 +7,10 @@ namespace Zoo.Host.Reports;
 internal sealed record ChartCurve(string Name, IReadOnlyList<double> X, IReadOnlyList<double> Y)
 {
     private const int MostPoints = 600;
+    private const int MostReach = 200;
+
+    /// <summary>For the end of its line, where there is less room.</summary>
+    public string? ShortName { get; init; }
 
     /// <summary>Which colour of the palette, from 0; beyond its end lines are dashed.</summary>
     public int Color { get; init; }
@@ -17,14 +21,17 @@ internal sealed record ChartCurve(string Name, IReadOnlyList<double> X, IReadOnl
     /// <summary>Whether its points are marked: few, and measured one by one.</summary>
     public bool IsMarked { get; init; }
 
-    /// <summary>Mean over neighbours, as many on each side, so that nothing moves sideways.</summary>
+    /// <summary>
+    /// Mean over neighbours, as many on each side, so that nothing moves sideways; at the end over those before, so that the last value is
+    /// no single record's.
+    /// </summary>
     public static double[] Smooth(IReadOnlyList<double> values)
     {
-        var reach = values.Count / 40;
+        var reach = Math.Min(values.Count / 40, MostReach);
         return [.. values.Select((_, i) =>
         {
-            var side = Math.Min(reach, Math.Min(i, values.Count - 1 - i));
-            return Enumerable.Range(i - side, 2 * side + 1).Average(n => values[n]);
+            var side = Math.Min(reach, i);
+            return values.Skip(i - side).Take(2 * side + 1).Average();
         })];
     }
 

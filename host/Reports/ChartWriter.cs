@@ -16,6 +16,7 @@ internal sealed class ChartWriter(HtmlWriter html)
     private const double Top = 30;
     private const double Bottom = Height - 44;
     private const double CharacterWidth = 7.2;
+    private const double BoldWidth = 7.9;
     private const double LabelHeight = 15;
     private const int MostLabels = 10;
     private const int MostLabelCharacters = 24;
@@ -76,7 +77,7 @@ internal sealed class ChartWriter(HtmlWriter html)
         var y = Axis.Fit(deciding.SelectMany(c => c.Y), chart.LogY, tight: false, Bottom, Top, ticks: 6);
         var left = Math.Clamp(y.Ticks.Select(t => t.Label.Length).DefaultIfEmpty(1).Max() * CharacterWidth + 14, 40, 120);
         var texts = EndTexts(named);
-        var right = Width - (texts.Count == 0 ? 18 : texts.Max(t => t.Length) * CharacterWidth + 14);
+        var right = Width - (texts.Count == 0 ? 18 : texts.Max(t => t.Length) * BoldWidth + 12);
         var x = Axis.Fit(drawn.SelectMany(c => c.X), chart.LogX, tight: true, left, right, ticks: right - left < 380 ? 5 : 7);
 
         var number = ++_count;
@@ -99,7 +100,8 @@ internal sealed class ChartWriter(HtmlWriter html)
         }
         html.Empty("line", ("class", "axis"), ("x1", P(left)), ("x2", P(right)), ("y1", P(Bottom)), ("y2", P(Bottom)));
         html.Leaf("text", chart.YTitle + (y.IsLogarithmic ? " (logarithmic)" : ""), ("class", "name"), ("x", "4"), ("y", "14"));
-        html.Leaf("text", chart.XTitle + (x.IsLogarithmic ? " (logarithmic)" : ""), ("class", "name"), ("x", P((left + right) / 2)), ("y", P(Height - 6)), ("text-anchor", "middle"));
+        html.Leaf("text", chart.XTitle + (x.IsLogarithmic ? " (logarithmic)" : ""),
+            ("class", "name"), ("x", P((left + right) / 2)), ("y", P(Height - 6)), ("text-anchor", "middle"));
         html.Empty("line", ("class", "cursor"), ("y1", P(Top)), ("y2", P(Bottom)), ("x1", "-9"), ("x2", "-9"));
 
         using (html.Element("g", ("clip-path", $"url(#c{number})")))
@@ -138,8 +140,8 @@ internal sealed class ChartWriter(HtmlWriter html)
     {
         if (named.Count > MostLabels)
             return [];
-        var isShort = named.Max(c => c.Name.Length) <= 14;
-        return [.. named.Select(c => named.Count > 1 && isShort ? $"{Figures.Number(c.Y[^1])}  {c.Name}" : Figures.Number(c.Y[^1]))
+        var isShort = named.Max(c => (c.ShortName ?? c.Name).Length) <= 14;
+        return [.. named.Select(c => named.Count > 1 && isShort ? $"{Figures.Number(c.Y[^1])}  {c.ShortName ?? c.Name}" : Figures.Number(c.Y[^1]))
             .Select(t => Figures.Short(t, MostLabelCharacters))];
     }
 
@@ -178,7 +180,8 @@ internal sealed class ChartWriter(HtmlWriter html)
 
     private static string Description(Chart chart, List<ChartCurve> named)
     {
-        var ends = named.Take(MostLabels).Where(c => c.X.Count > 0).Select(c => $"{c.Name}: from {Figures.Number(c.Y[0])} to {Figures.Number(c.Y[^1])}");
+        var ends = named.Take(MostLabels).Where(c => c.X.Count > 0)
+            .Select(c => $"{c.Name}: from {Figures.Number(c.Y[0])} to {Figures.Number(c.Y[^1])}");
         return $"{chart.YTitle} over {chart.XTitle}. {string.Join("; ", ends)}.";
     }
 

@@ -31,6 +31,18 @@ internal static class Figures
         ? value.Value.ToString("0.00", CultureInfo.InvariantCulture)
         : Number(value);
 
+    /// <summary>"4.41 ± 0.04": the deviation has two digits, and no more decimals than a percentage of the mean.</summary>
+    public static string MeanAndDeviation(string name, double? mean, double? deviation)
+    {
+        if (deviation is not { } sd)
+            return Metric(name, mean);
+        var isPercentage = mean is >= 0.1 and <= 100 && name.EndsWith("_percent", StringComparison.Ordinal);
+        var spread = isPercentage
+            ? sd.ToString("0.00", CultureInfo.InvariantCulture)
+            : Number(double.Parse(sd.ToString("G2", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture));
+        return $"{Metric(name, mean)} ± {spread}";
+    }
+
     /// <summary>A point of a path: tenths suffice.</summary>
     public static string Pixel(double value) => Math.Round(value, 1).ToString("0.#", CultureInfo.InvariantCulture);
 

@@ -45,7 +45,8 @@ internal sealed class HtmlReport
     /// <param name="rows">Its table.</param>
     /// <param name="items">What it attached.</param>
     /// <param name="runs">Its runs, labelled with the row or arm they belong to; may be none.</param>
-    public static string ForRecipe(RecipeInfo info, IReadOnlyList<RecipeRow> rows, IReadOnlyList<ReportItem> items, IReadOnlyList<ReportRun> runs)
+    public static string ForRecipe(
+        RecipeInfo info, IReadOnlyList<RecipeRow> rows, IReadOnlyList<ReportItem> items, IReadOnlyList<ReportRun> runs)
     {
         var report = new HtmlReport(runs);
         return report.Page(info.Title, () => report.RecipePage(info, rows, items));
@@ -233,12 +234,14 @@ internal sealed class HtmlReport
         var metric = _runs.SelectMany(r => r.Final?.Metrics ?? []).Select(m => m.Name).FirstOrDefault();
         if (metric is null || RunCharts.IsLowerBetter(metric) is not { } lower || (RunCharts.IsLoss(metric) && !RunCharts.HaveOneLoss(_runs)))
             return "";
-        var values = _runs.Select((r, i) => (Name: _names[i], r.Final?.Metrics.LastOrDefault(m => m.Name == metric).Value)).Where(v => v.Value is not null).ToList();
+        var values = _runs.Select((r, i) => (Name: _names[i], r.Final?.Metrics.LastOrDefault(m => m.Name == metric).Value))
+            .Where(v => v.Value is not null).ToList();
         if (values.Count < 2)
             return "";
         var best = lower ? values.MinBy(v => v.Value) : values.MaxBy(v => v.Value);
         var title = Figures.MetricTitle(metric).Split(", %");
-        return $" {(lower ? "Lowest" : "Highest")} {char.ToLowerInvariant(title[0][0])}{title[0][1..]}: {Figures.Metric(metric, best.Value)}{(title.Length > 1 ? " %" : "")} ({best.Name}).";
+        var what = $"{(lower ? "Lowest" : "Highest")} {char.ToLowerInvariant(title[0][0])}{title[0][1..]}";
+        return $" {what}: {Figures.Metric(metric, best.Value)}{(title.Length > 1 ? " %" : "")} ({best.Name}).";
     }
 
     /// <summary>One colour a recipe arm, or one a run.</summary>
@@ -253,7 +256,8 @@ internal sealed class HtmlReport
     private static string Resource(string name)
     {
         var assembly = typeof(HtmlReport).Assembly;
-        using var stream = assembly.GetManifestResourceStream(name) ?? throw new InvalidOperationException($"{name} is not in {assembly.GetName().Name}.");
+        using var stream = assembly.GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"{name} is not in {assembly.GetName().Name}.");
         using var reader = new StreamReader(stream, Encoding.UTF8);
         return reader.ReadToEnd().ReplaceLineEndings("\n");   // as a browser reads it, or the hash would be of another text
     }

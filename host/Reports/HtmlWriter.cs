@@ -3,7 +3,9 @@ using System.Text;
 
 namespace Zoo.Host.Reports;
 
-/// <summary>Writes HTML that is also well-formed XML. Whatever text it is given ends up escaped; only <see cref="Verbatim"/> trusts its caller.</summary>
+/// <summary>
+/// Writes HTML that is also well-formed XML. Whatever text it is given ends up escaped; only <see cref="Verbatim"/> trusts its caller.
+/// </summary>
 internal sealed class HtmlWriter
 {
     private readonly StringBuilder _html = new();
@@ -43,7 +45,7 @@ internal sealed class HtmlWriter
 
     private void Open(string name, ReadOnlySpan<(string Name, string? Value)> attributes)
     {
-        if (name is "section" or "table" or "tr" or "figure" or "svg" or "details" or "div" or "p" or "h1" or "h2" or "h3" or "g" or "header" or "main" or "footer")
+        if (name is "section" or "header" or "main" or "footer" or "div" or "details" or "figure" or "svg" or "g" or "table" or "tr" or "p" or "h1" or "h2" or "h3")
             _html.Append('\n');
         _html.Append('<').Append(name);
         foreach (var (attribute, value) in attributes)

@@ -109,7 +109,8 @@ internal sealed class ItemWriter(HtmlWriter html, ChartWriter charts)
             foreach (var image in grid.Images.Take(MostImages))
             {
                 using var item = html.Element("li");
-                html.Empty("img", ("alt", image.Caption), ("width", width), ("height", height), ("src", Png.DataUri(grid.Height, grid.Width, image.Pixels)));
+                html.Empty("img", ("alt", image.Caption), ("width", width), ("height", height),
+                    ("src", Png.DataUri(grid.Height, grid.Width, image.Pixels)));
                 html.Text(image.Caption);
             }
         }

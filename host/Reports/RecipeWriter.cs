@@ -41,15 +41,16 @@ internal sealed class RecipeWriter(HtmlWriter html)
             using var line = html.Element("tr");
             html.Leaf("th", row.Row, ("scope", "row"));
             html.Leaf("td", Figures.MetricTitle(row.Metric));
-            html.Leaf("td", Figures.Number(row.Paper), ("class", "number"));
-            html.Leaf("td", Figures.Number(row.Reference), ("class", "number"));
+            html.Leaf("td", Figures.Metric(row.Metric, row.Paper), ("class", "number"));
+            html.Leaf("td", Figures.Metric(row.Metric, row.Reference), ("class", "number"));
             using (html.Element("td", ("class", "number")))
             {
-                html.Leaf("b", Figures.Number(row.Mean) + (row.StandardDeviation is { } sd ? $" ± {Figures.Number(sd)}" : ""));
+                html.Leaf("b", Figures.MeanAndDeviation(row.Metric, row.Mean, row.StandardDeviation));
                 if (row.Ours.Count > 1)
                 {
                     html.Empty("br");
-                    html.Leaf("span", string.Join("  ", row.Ours.Take(12).Select(v => Figures.Number(v))) + (row.Ours.Count > 12 ? " …" : ""), ("class", "sub"));
+                    var seeds = row.Ours.Take(12).Select(v => Figures.Metric(row.Metric, v));
+                    html.Leaf("span", string.Join("  ", seeds) + (row.Ours.Count > 12 ? " …" : ""), ("class", "sub"));
                 }
             }
             using (html.Element("td"))
@@ -100,13 +101,15 @@ internal sealed class RecipeWriter(HtmlWriter html)
         var left = names.Max(n => n.Length) * CharacterWidth + 20;
         var bottom = rows.Count * RowHeight + 12;
         var axis = Axis.Fit(values, Chart.WantsLog(values), tight: false, left, Width - 24, ticks: 7);
-        using var svg = html.Element("svg", ("class", "strip"), ("viewBox", $"0 0 {Width} {bottom + 44}"), ("role", "img"), ("aria-label", title + ": the numbers of the table on a scale"));
+        using var svg = html.Element("svg", ("class", "strip"), ("viewBox", $"0 0 {Width} {bottom + 44}"), ("role", "img"),
+            ("aria-label", title + ": the numbers of the table on a scale"));
         foreach (var (place, label) in axis.Ticks)
         {
             html.Empty("line", ("class", "grid"), ("x1", P(place)), ("x2", P(place)), ("y1", "6"), ("y2", P(bottom)));
             html.Leaf("text", label, ("class", "tick"), ("x", P(place)), ("y", P(bottom + 17)), ("text-anchor", "middle"));
         }
-        html.Leaf("text", title + (axis.IsLogarithmic ? " (logarithmic)" : ""), ("class", "name"), ("x", P((left + Width - 24) / 2)), ("y", P(bottom + 37)), ("text-anchor", "middle"));
+        html.Leaf("text", title + (axis.IsLogarithmic ? " (logarithmic)" : ""), ("class", "name"),
+            ("x", P((left + Width - 24) / 2)), ("y", P(bottom + 37)), ("text-anchor", "middle"));
         for (var i = 0; i < rows.Count; i++)
         {
             var y = 6 + RowHeight * (i + 0.5);
@@ -145,7 +148,8 @@ internal sealed class RecipeWriter(HtmlWriter html)
         html.Text(name);
     }
 
-    private void Diamond(double x, double y) => html.Empty("path", ("class", "dot"), ("d", $"M{P(x)} {P(y - 6)}L{P(x + 6)} {P(y)}L{P(x)} {P(y + 6)}L{P(x - 6)} {P(y)}Z"));
+    private void Diamond(double x, double y) =>
+        html.Empty("path", ("class", "dot"), ("d", $"M{P(x)} {P(y - 6)}L{P(x + 6)} {P(y)}L{P(x)} {P(y + 6)}L{P(x - 6)} {P(y)}Z"));
 
     private void Square(double x, double y) =>
         html.Empty("rect", ("class", "mark"), ("x", P(x - 4)), ("y", P(y - 4)), ("width", "8"), ("height", "8"));

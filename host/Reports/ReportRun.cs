@@ -55,7 +55,9 @@ internal sealed record ReportRun
     public long? ExamplesAStep => Count("batch_size") * (Count("accumulate") ?? 1);
 
     /// <summary>Passes over the training data that a step is; null where the data never end.</summary>
-    public double? PassesAStep => Record.TrainingExamples is > 0 and var examples && ExamplesAStep is > 0 and var step ? step / (double)examples : null;
+    public double? PassesAStep => Record.TrainingExamples is > 0 and var examples && ExamplesAStep is > 0 and var step
+        ? step / (double)examples
+        : null;
 
     /// <summary>Reads a run folder.</summary>
     /// <param name="path">The folder.</param>
@@ -80,7 +82,9 @@ internal sealed record ReportRun
         };
     }
 
-    private long? Count(string key) => Record.Training[key] is JsonValue value && value.TryGetValue(out long count) && count is > 0 and < int.MaxValue ? count : null;
+    private long? Count(string key) => Record.Training[key] is JsonValue value && value.TryGetValue(out long count) && count is > 0 and < int.MaxValue
+        ? count
+        : null;
 
     private static (IReadOnlyList<StepPoint> Steps, IReadOnlyList<EvaluationPoint> Evaluations) ReadMetrics(string path)
     {
@@ -123,7 +127,8 @@ internal sealed record ReportRun
                 return false;
             if (kind.GetString() == "step")
             {
-                steps.Add(new StepPoint(step, Number(record, "loss"), Number(record, "lr"), Number(record, "tokens_per_second"), Number(record, "seconds")));
+                steps.Add(new StepPoint(
+                    step, Number(record, "loss"), Number(record, "lr"), Number(record, "tokens_per_second"), Number(record, "seconds")));
                 return true;
             }
             if (!record.TryGetProperty("metrics", out var metrics) || metrics.ValueKind != JsonValueKind.Object)

@@ -30,7 +30,10 @@ internal static class RunCharts
         var scale = Scale(runs);
         var rates = Of(runs, names, colors, scale, r => [.. r.Steps.Select(s => (s.Step, s.LearningRate))]);
         if (rates.Any(c => c.Y.Distinct().Skip(1).Any()) || rates.Select(c => c.Y[0]).Distinct().Count() > 1)
-            yield return new Chart("Learning rate", scale.Title, "learning rate", rates) { LogY = Chart.WantsLog(rates.SelectMany(c => c.Y).Where(y => y > 0)) };
+            yield return new Chart("Learning rate", scale.Title, "learning rate", rates)
+            {
+                LogY = Chart.WantsLog(rates.SelectMany(c => c.Y).Where(y => y > 0)),
+            };
         var speeds = Of(runs, names, colors, scale, r => [.. r.Steps.Skip(1).Select(s => (s.Step, s.TokensPerSecond))]);
         if (speeds.Count > 0)
             yield return new Chart("Throughput", scale.Title, $"{Unit(runs)} a second", speeds);
@@ -63,7 +66,8 @@ internal static class RunCharts
 
     /// <summary>Whether the runs' losses can be compared: no setting of that name differs.</summary>
     public static bool HaveOneLoss(IReadOnlyList<ReportRun> runs) => runs
-        .Select(r => string.Join('\n', RunSettings.Model(r).Concat(RunSettings.Training(r)).Where(s => s.Key.Split('.')[^1] == "loss").Select(s => s.Value)))
+        .Select(r => RunSettings.Model(r).Concat(RunSettings.Training(r)).Where(s => s.Key.Split('.')[^1] == "loss").Select(s => s.Value))
+        .Select(values => string.Join('\n', values))
         .Distinct().Count() == 1;
 
     /// <summary>Whether a metric is a loss.</summary>
@@ -104,7 +108,8 @@ internal static class RunCharts
         if (curves.All(c => c.X.Count < 2))
             return null;
         var title = Figures.MetricTitle(metric);
-        return new Chart(title.Replace(", %", "", StringComparison.Ordinal) + ", held out", scale.Title, title, runs.Count == 1 ? curves : Grouped(curves, names, runs))
+        var heading = title.Replace(", %", "", StringComparison.Ordinal) + ", held out";
+        return new Chart(heading, scale.Title, title, runs.Count == 1 ? curves : Grouped(curves, names, runs))
         {
             LogY = Chart.WantsLog(curves.SelectMany(c => c.Y)),
         };

@@ -19,7 +19,8 @@ internal static class RunSettings
     ];
 
     /// <summary>Those of training.</summary>
-    public static IReadOnlyList<(string Key, string Value)> Training(ReportRun run) => [.. Flatten(run.Record.Training, "train."), ("seed", Text(run.Record.Seed))];
+    public static IReadOnlyList<(string Key, string Value)> Training(ReportRun run) =>
+        [.. Flatten(run.Record.Training, "train."), ("seed", Text(run.Record.Seed))];
 
     /// <summary>How it was run: what should not change the numbers, or only a little.</summary>
     public static IReadOnlyList<(string Key, string Value)> Harness(ReportRun run) =>
@@ -76,7 +77,10 @@ internal static class RunSettings
 
     private static IReadOnlyList<string> Unique(IReadOnlyList<ReportRun> runs, IReadOnlyList<string> names)
     {
-        string[] unique = [.. runs.Select((r, i) => names.Count(n => n == names[i]) == 1 ? names[i] : $"{names[i]}{(names[i].Length > 0 ? ", " : "")}{r.FolderName}")];
+        string[] unique =
+        [
+            .. runs.Select((r, i) => names.Count(n => n == names[i]) == 1 ? names[i] : $"{names[i]}{(names[i].Length > 0 ? ", " : "")}{r.FolderName}"),
+        ];
         return unique.Distinct().Count() == unique.Length ? unique : [.. unique.Select((n, i) => $"{n} ({i + 1})")];
     }
 

@@ -19,7 +19,9 @@ internal sealed class RunWriter(HtmlWriter html, IReadOnlyList<ReportRun> runs, 
         if (run.Final is null)
             return $"Not finished: {steps} so far. Its final evaluation and what goes with it are missing.";
         var time = run.Seconds is { } seconds ? $" in {TrainingProgress.Duration(seconds)}" : "";
-        var passes = run.PassesAStep * run.Record.Steps is { } count && count >= 0.1 ? $", {Figures.Number(count)} passes over {run.Record.TrainingExamples:N0} examples," : "";
+        var passes = run.PassesAStep * run.Record.Steps is { } count && count >= 0.1
+            ? $", {Figures.Number(count)} passes over {run.Record.TrainingExamples:N0} examples,"
+            : "";
         return $"Finished: {run.Record.Steps:N0} steps{passes} trained{time}.";
     }
 
@@ -33,7 +35,8 @@ internal sealed class RunWriter(HtmlWriter html, IReadOnlyList<ReportRun> runs, 
             Card(Figures.Metric(metrics[i].Name, metrics[i].Value), Figures.MetricTitle(metrics[i].Name) + (run.Final is null ? ", so far" : ""), isMain: i == 0);
         if (metrics.Count == 0 && run.Steps.LastOrDefault(s => s.Loss is not null) is { } last)
             Card(Figures.Number(last.Loss), "training loss, last record", isMain: true);
-        Card(run.LastStep.ToString("N0", CultureInfo.InvariantCulture), run.LastStep < run.Record.Steps ? $"of {run.Record.Steps:N0} steps" : "steps", isMain: false);
+        var steps = run.LastStep.ToString("N0", CultureInfo.InvariantCulture);
+        Card(steps, run.LastStep < run.Record.Steps ? $"of {run.Record.Steps:N0} steps" : "steps", isMain: false);
         if (run.Seconds is { } seconds)
             Card(TrainingProgress.Duration(seconds), "training", isMain: false);
         if (RunCharts.Throughput(run) is { } rate)
@@ -68,7 +71,8 @@ internal sealed class RunWriter(HtmlWriter html, IReadOnlyList<ReportRun> runs, 
                 var value = values[i].GetValueOrDefault(metric);
                 html.Leaf("td", Figures.Metric(metric, value), ("class", value is { } number && number == Best(metric, values) ? "number best" : "number"));
             }
-            html.Leaf("td", runs[i].Final is null ? $"{runs[i].LastStep:N0} of {runs[i].Record.Steps:N0}" : $"{runs[i].LastStep:N0}", ("class", "number"));
+            var of = runs[i].Final is null ? $" of {runs[i].Record.Steps:N0}" : "";
+            html.Leaf("td", $"{runs[i].LastStep:N0}{of}", ("class", "number"));
             html.Leaf("td", runs[i].Seconds is { } seconds ? TrainingProgress.Duration(seconds) : "–", ("class", "number"));
             html.Leaf("td", Figures.Number(RunCharts.Throughput(runs[i])), ("class", "number"));
         }

@@ -41,7 +41,8 @@ internal sealed class TensorBoardLog : IDisposable
         var newest = older.Select(name => long.TryParse(name.Split('.')[0], CultureInfo.InvariantCulture, out var at) ? at : 0).DefaultIfEmpty().Max();
         var seconds = Math.Max(clock.GetUtcNow().ToUnixTimeSeconds(), newest + 1);   // so that names sort as the sessions came
         var path = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{seconds}.zoo.{Environment.ProcessId}.{older.Count}"));
-        var log = new TensorBoardLog(new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0), clock);
+        var stream = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        var log = new TensorBoardLog(stream, clock);
         log.Append(log.Event(0, Text(3, FileVersion)));
         if (older.Count > 0)
             log.Append(log.Event(step + 1, Message(7, Varint(1, SessionStart))));

@@ -23,6 +23,13 @@ internal sealed class FiguresTests
     [TestCase("test_loss", 4.0, "4")]
     public void Metric_Percentages_LineUp(string name, double value, string expected) => Assert.That(Figures.Metric(name, value), Is.EqualTo(expected));
 
+    [TestCase("test_error_percent", 4.409, 0.0352, "4.41 ± 0.04")]
+    [TestCase("test_loss", 0.12354, 0.00678, "0.1235 ± 0.0068")]
+    [TestCase("steps_to_target", 41.5, null, "41.5")]
+    [TestCase("steps_to_target", null, null, "–")]
+    public void MeanAndDeviation_AnyMetric_HasAsManyDigitsAsMeanAnything(string name, double? mean, double? deviation, string expected) =>
+        Assert.That(Figures.MeanAndDeviation(name, mean, deviation), Is.EqualTo(expected));
+
     [TestCase("test_error_percent", "Test error, %")]
     [TestCase("valid_perplexity", "Valid perplexity")]
     [TestCase("_percent", "_percent")]

@@ -195,7 +195,7 @@ internal sealed partial class HtmlReportTests
         var page = Parse(Recipe("ladder", [plot], runs));
         var rows = page.Descendants("table").First().Element("tbody")!.Elements("tr").Select(r => string.Join(" | ", r.Elements().Select(c => c.Value))).ToList();
 
-        Assert.That(rows[0], Is.EqualTo("base | Test error, % | 5 | 4.09 | 4.2 ± 0.14144.1  4.3 | ✓ reproduced | inside the band"));
+        Assert.That(rows[0], Is.EqualTo("base | Test error, % | 5.00 | 4.09 | 4.20 ± 0.144.10  4.30 | ✓ reproduced | inside the band"));
         Assert.That(rows[1], Does.Contain("✗ not reproduced"));
         Assert.That(rows[2], Does.Contain("– not attempted"));
         Assert.That(page.Value, Does.Contain("base (mean of 2)").And.Contain("base, seed 2").And.Contain("shift, seed 1"));
