@@ -33,7 +33,7 @@ internal struct DigitDrawing
     }
 
     /// <summary>Writes the digit's strokes.</summary>
-    public DigitDrawing(int digit, ref DigitRandom random, DigitVariation variation)
+    public DigitDrawing(int digit, ref SampleRandom random, DigitVariation variation)
     {
         var style = Choose(DigitStyle.OfDigit[digit], random.Below(100));
         var carelessness = random.Uniform();
@@ -58,7 +58,7 @@ internal struct DigitDrawing
     }
 
     /// <summary>Follows a smooth curve through the style's points (a Catmull-Rom spline, broken at corners).</summary>
-    private void Trace(DigitStyle style, ref DigitRandom random, float jitter, float overshoot)
+    private void Trace(DigitStyle style, ref SampleRandom random, float jitter, float overshoot)
     {
         var pose = random.Uniform(-0.15f, 1.15f);
         Span<float> px = stackalloc float[MostControlPoints];
@@ -111,7 +111,7 @@ internal struct DigitDrawing
         from + 0.5f * t * (to - before + t * (2 * before - 5 * from + 4 * to - after + t * (3 * (from - to) + after - before)));
 
     /// <summary>Displaces every point by a smooth random field: cubic B-splines over a grid of random knots.</summary>
-    private void Bend(ref DigitRandom random, float strength)
+    private void Bend(ref SampleRandom random, float strength)
     {
         Span<float> knotsX = stackalloc float[Grid * Grid];
         Span<float> knotsY = stackalloc float[Grid * Grid];
@@ -157,7 +157,7 @@ internal struct DigitDrawing
     }
 
     /// <summary>Squeezes, slants and turns the digit about its middle.</summary>
-    private void Slant(ref DigitRandom random, DigitVariation variation)
+    private void Slant(ref SampleRandom random, DigitVariation variation)
     {
         var width = Math.Clamp(1 + variation.Aspect * random.Normal(), 0.5f, 1.7f);
         var slant = variation.SlantMean + variation.Slant * random.Normal();
@@ -195,7 +195,7 @@ internal struct DigitDrawing
     /// <summary>
     /// Gives each point its line width: pressure that changes along a stroke, and a nib that is broader in one direction.
     /// </summary>
-    private void Press(DigitStyle style, ref DigitRandom random, float pen, float pressure)
+    private void Press(DigitStyle style, ref SampleRandom random, float pen, float pressure)
     {
         var nibX = random.Uniform(-1, 1);
         var nibY = random.Uniform(-1, 1);
@@ -245,7 +245,7 @@ internal struct DigitDrawing
 
     /// <summary>Draws the strokes.</summary>
     /// <param name="pixels">[28, 28]; every pixel is written.</param>
-    public readonly void Ink(Span<byte> pixels, ref DigitRandom random, DigitVariation variation)
+    public readonly void Ink(Span<byte> pixels, ref SampleRandom random, DigitVariation variation)
     {
         var blur = Math.Max(0.05f, variation.Blur * random.Uniform(0.5f, 1));
         Span<float> ink = stackalloc float[Side * Side];

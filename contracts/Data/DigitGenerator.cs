@@ -39,7 +39,7 @@ public sealed class DigitGenerator(ulong seed, DigitVariation? variation = null)
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         if (pixels.Length != Side * Side)
             throw new ArgumentException($"A digit needs {Side * Side} pixels, not {pixels.Length}.", nameof(pixels));
-        var random = new DigitRandom(Version, seed, (ulong)index);
+        var random = new SampleRandom(Version, seed, (ulong)index);
         var digit = random.Below(ClassCount);
         var drawing = new DigitDrawing(digit, ref random, _variation);
         drawing.Ink(pixels, ref random, _variation);

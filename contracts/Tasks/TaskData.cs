@@ -16,6 +16,9 @@ public abstract class TaskData : IDisposable
     /// <summary>How many training examples there are; null where they never end.</summary>
     public abstract long? TrainingCount { get; }
 
+    /// <summary>What the ids of a text task mean, kept with the run; null where the ids are no text.</summary>
+    public virtual TextEncoding? Text => null;
+
     /// <summary>Settings that suit this task, below the model's own.</summary>
     public virtual TrainingSettings Training => new();
 

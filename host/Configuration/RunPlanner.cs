@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Zoo.Architectures;
 using Zoo.Configuration;
+using Zoo.Host.Tasks;
 using Zoo.Tasks;
 using Zoo.Training;
 
@@ -117,7 +118,7 @@ internal static class RunPlanner
     private static ITask ChooseTask(Catalog catalog, InstalledArchitecture installed, string? name)
     {
         var info = installed.Info;
-        name ??= info.DefaultTask ?? catalog.TasksFor(info).FirstOrDefault()?.Info.Name
+        name ??= info.DefaultTask ?? HostTasks.DefaultFor(info.Kind) ?? catalog.TasksFor(info).FirstOrDefault()?.Info.Name
             ?? throw new UserException($"No installed task suits {info.Name}: it is a {Words(info.Kind)}.");
         var task = catalog.Task(name);
         if (task.Info.Kind != info.Kind && !info.OtherKinds.Contains(task.Info.Kind))

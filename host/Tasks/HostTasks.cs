@@ -1,3 +1,4 @@
+using Zoo.Architectures;
 using Zoo.Tasks;
 
 namespace Zoo.Host.Tasks;
@@ -6,5 +7,13 @@ namespace Zoo.Host.Tasks;
 internal static class HostTasks
 {
     /// <summary>Every one.</summary>
-    public static IReadOnlyList<ITask> All { get; } = [new DigitsTask()];
+    public static IReadOnlyList<ITask> All { get; } = [new ByteLmTask(), new CharLmTask(), new DigitsTask()];
+
+    /// <summary>The task that is meant when neither the user nor the architecture names one; null where the host has none of the kind.</summary>
+    public static string? DefaultFor(ModelKind kind) => kind switch
+    {
+        ModelKind.TokenModel => "char-lm",
+        ModelKind.ImageClassifier => "digits",
+        _ => null,
+    };
 }

@@ -1,0 +1,34 @@
+using Zoo.Architectures;
+using Zoo.Configuration;
+using Zoo.Data;
+using Zoo.Tasks;
+
+namespace Zoo.Host.Tasks;
+
+/// <summary>
+/// The next byte of a text or any other file. Probes language modelling with one vocabulary for everything. A row of four: 84 104 101 32
+/// ("The ") with the targets 104 101 32 99 ("he c").
+/// </summary>
+internal sealed class ByteLmTask : ITask
+{
+    private const string Name = "byte-lm";
+
+    public TaskInfo Info { get; } = new(Name, "The next byte of any file, or of a generated text", ModelKind.TokenModel)
+    {
+        Skill = "language modelling with one vocabulary of 256 for every text and file",
+        Example = "84 104 101 32 → 104 101 32 99",
+        Chance = "8 bits a byte",
+        DataHelp = "a file, or a folder of them; without it a text of simple English is generated",
+    };
+
+    public Settings Options { get; } = new TextOptions();
+
+    public TaskData Open(TaskRequest request)
+    {
+        var options = TaskOptions.Bind((TextOptions)Options, request, Info);
+        var corpus = request.DataPath is { } path ? TextCorpus.Read(path) : SimpleEnglish.Corpus;
+        return new TextWindows<byte>(
+            corpus.Bytes, ByteEncoding.Instance, $"{corpus.Source} (sha256 {corpus.Fingerprint})", options,
+            SampleRandom.Stream(Name, Info.Version), request.Seed);
+    }
+}
