@@ -9,7 +9,10 @@ public sealed record BuildContext
     /// <summary>Where the parameters live.</summary>
     public torch.Device Device { get; init; } = torch.CPU;
 
-    /// <summary>The arithmetic asked for: float32 or bfloat16. Parameters are created in float32; the harness casts.</summary>
+    /// <summary>
+    /// The arithmetic of products with weights: float32 or bfloat16; layers pass it to <see cref="MixedPrecision"/>. Parameters are created in
+    /// float32 either way.
+    /// </summary>
     public torch.ScalarType Dtype { get; init; } = torch.ScalarType.Float32;
 
     /// <summary>Which backend each op uses.</summary>

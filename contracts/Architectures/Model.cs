@@ -36,7 +36,10 @@ public abstract class Model(string name) : nn.Module(name)
     /// <summary>Parameters with their own learning rate or weight decay. One that no group names gets the run's settings.</summary>
     public virtual IReadOnlyList<ParameterGroup> ParameterGroups() => [];
 
-    /// <summary>Whether a parameter, and the arithmetic on it, stays in float32 when the run uses bfloat16.</summary>
+    /// <summary>
+    /// Whether a matrix, and the arithmetic on it, stays in float32 when the run uses bfloat16. Parameters that are no matrices (biases,
+    /// norms, convolutions) always do.
+    /// </summary>
     /// <param name="parameterName">Its key in the state dict.</param>
     public virtual bool IsFloat32Island(string parameterName) => false;
 

@@ -18,4 +18,10 @@ public enum ModelAbilities
 
     /// <summary>Outputs at a time do not depend on later inputs.</summary>
     Causal = 8,
+
+    /// <summary>
+    /// Products with weights go through <see cref="MixedPrecision"/>, so that it trains and runs in bfloat16; outputs then equal float32's but
+    /// for bfloat16's rounding.
+    /// </summary>
+    BFloat16 = 16,
 }

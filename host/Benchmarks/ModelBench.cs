@@ -1,7 +1,14 @@
 using System.Diagnostics;
+using System.Text.Json.Nodes;
 using Zoo.Architectures;
+using Zoo.Host.Cli;
+using Zoo.Host.Configuration;
+using Zoo.Host.Diagnostics;
 using Zoo.Host.Training;
+using Zoo.Host.Verification;
 using Zoo.Kernels;
+using Zoo.Tasks;
+using Zoo.Training;
 using static TorchSharp.torch;
 
 namespace Zoo.Host.Benchmarks;
@@ -14,6 +21,21 @@ internal static class ModelBench
     /// <summary>The modes there are.</summary>
     public static IReadOnlyList<string> Modes { get; } = ["train", "prefill", "decode"];
 
+    /// <summary>The longest sequence that the model sees.</summary>
+    public static int SequenceLength(string mode, int length) => mode == "decode" ? PromptLength + length : length;
+
+    /// <summary>A preset with the user's values, and with the length that the benchmark implies where the preset alone could not take it.</summary>
+    /// <exception cref="UserException">Keys are unknown or values wrong.</exception>
+    public static ModelConfig BindConfig(Catalog catalog, InstalledArchitecture installed, string preset, JsonObject userValues, int length)
+    {
+        var (architecture, info) = (installed.Architecture, installed.Info);
+        var config = RunPlanner.BindModel(architecture, preset, null, userValues);
+        if (info.Kind == ModelKind.ImageClassifier || !(ModelOutline.Of(architecture, config, catalog.Ops).MaximumLength < length))
+            return config;
+        var implied = new TaskShape(info.Kind) { Length = length, MaximumLength = length };
+        return RunPlanner.BindModel(architecture, preset, implied, userValues);
+    }
+
     /// <summary>
     /// Times the model. Where no backend was named and the model can run whole training steps in one kernel, the tensor path runs beside it,
     /// turn by turn in the same process, and comes second.
@@ -21,6 +43,7 @@ internal static class ModelBench
     /// <exception cref="UserException">The model has no such mode, or a backend rejects it.</exception>
     public static IReadOnlyList<ModelBenchResult> Run(Catalog catalog, ModelBenchRequest request, BenchOptions options)
     {
+        MemoryUse.ResetPeak();
         var before = MemoryUse.Resident;
         var choices = new List<KernelChoice> { options.Kernels ?? KernelChoice.Auto };
         var subjects = new List<Subject>();
@@ -69,13 +92,15 @@ internal static class ModelBench
         public Subject(Catalog catalog, ModelBenchRequest request, BenchOptions options, KernelChoice kernels)
         {
             (_request, _options) = (request, options);
-            _model = ModelFactory.Build(catalog, request.Installed, request.Config, seed: 1, options.Device, kernels);
+            _model = ModelFactory.Build(catalog, request.Installed, request.Config, seed: 1, options.Device, kernels, request.Dtype);
+            RequireLength();
             _data = new SyntheticData(_model, request.Length);
             if (request.Mode == "train")
             {
-                _trainer = new Trainer(_model, _data, request.Training with { Steps = long.MaxValue / 2, BatchSize = request.Batch }, new TrainerOptions
+                _trainer = new Trainer(_model, _data, Settings(), new TrainerOptions
                 {
                     Device = options.Device,
+                    Dtype = request.Dtype,
                     Kernels = kernels,
                     Threads = options.Threads,
                 });
@@ -86,6 +111,8 @@ internal static class ModelBench
             if (request.Mode == "decode" && !request.Installed.Info.Abilities.HasFlag(ModelAbilities.Step))
                 throw new UserException($"--mode decode: {request.Installed.Info.Name} has no step form.");
             _model.eval();
+            if (request.Dtype == ScalarType.BFloat16)
+                WeightStorage.RoundToBFloat16(_model);
         }
 
         public string? FusedStepName => _trainer?.FusedStepName;
@@ -103,12 +130,7 @@ internal static class ModelBench
                     timing.Measure(Prefill);
                     break;
                 default:
-                    var ratio = 0.0;
-                    timing.Measure(() =>
-                    {
-                        ratio = Decode();
-                        return Tokens;
-                    });
+                    var ratio = Decode(timing);
                     if (timed)
                         _lateOverEarly.Add(ratio);
                     break;
@@ -123,6 +145,7 @@ internal static class ModelBench
             Backends = _backends,
             Params = ModelFactory.ParameterCount(_model),
             Threads = _options.Threads,
+            Dtype = DtypeName.Of(_request.Dtype),
             Batch = _request.Batch,
             Time = _model.Kind == ModelKind.ImageClassifier ? null : _request.Length,
             TokensPerSecond = 1 / _timing.WallMedian,
@@ -143,6 +166,23 @@ internal static class ModelBench
 
         /// <summary>Tokens of a prefill or of a decoding.</summary>
         private long Tokens => (long)_request.Batch * _request.Length;
+
+        /// <summary>The config's settings; gradients are clipped, at norm 1 where it says nothing, as a step of language modelling does.</summary>
+        private TrainingSettings Settings()
+        {
+            var settings = _request.Training with { Steps = long.MaxValue / 2, BatchSize = _request.Batch };
+            return _model is TokenModel && settings.GradientClip == 0 ? settings with { GradientClip = 1 } : settings;
+        }
+
+        private void RequireLength()
+        {
+            var length = SequenceLength(_request.Mode, _request.Length);
+            if (_model is not TokenModel { MaximumLength: { } longest } || length <= longest)
+                return;
+            _model.Dispose();
+            var prompt = _request.Mode == "decode" ? $" after a prompt of {PromptLength}" : "";
+            throw new UserException($"--length {_request.Length}{prompt}: {_request.Installed.Info.Name} with this config takes at most {longest} tokens.");
+        }
 
         /// <summary>Training steps for a while: one where a step is long, hundreds where it is short.</summary>
         /// <returns>The tokens they saw.</returns>
@@ -170,9 +210,9 @@ internal static class ModelBench
             return Tokens;
         }
 
-        /// <summary>Tokens one by one, greedily, after a short prompt.</summary>
+        /// <summary>Tokens one by one, greedily, after a short prompt, which is not timed.</summary>
         /// <returns>Median time of the last tenth of the tokens over that of the first.</returns>
-        private double Decode()
+        private double Decode(Timing timing)
         {
             using var scope = NewDisposeScope();
             using var mode = inference_mode();
@@ -181,15 +221,19 @@ internal static class ModelBench
             var hidden = model.Hidden(Prompt(PromptLength), state);
             var ids = model.Head(hidden.narrow(1, PromptLength - 1, 1)).argmax(-1).view(-1).DetachFromDisposeScope();
             var times = new double[_request.Length];
-            for (var i = 0; i < times.Length; i++)
+            timing.Measure(() =>
             {
-                using var step = NewDisposeScope();
-                var start = Stopwatch.GetTimestamp();
-                var next = model.Head(model.Step(ids, state)).argmax(-1).DetachFromDisposeScope();
-                times[i] = Stopwatch.GetElapsedTime(start).TotalSeconds;
-                ids.Dispose();
-                ids = next;
-            }
+                for (var i = 0; i < times.Length; i++)
+                {
+                    using var step = NewDisposeScope();
+                    var start = Stopwatch.GetTimestamp();
+                    var next = model.Head(model.Step(ids, state)).argmax(-1).DetachFromDisposeScope();
+                    times[i] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                    ids.Dispose();
+                    ids = next;
+                }
+                return Tokens;
+            });
             ids.Dispose();
             var tenth = Math.Max(1, times.Length / 10);
             return Timing.Median(times[^tenth..]) / Timing.Median(times[..tenth]);

@@ -1,3 +1,4 @@
+using TorchSharp;
 using Zoo.Architectures;
 using Zoo.Training;
 
@@ -10,5 +11,7 @@ namespace Zoo.Host.Benchmarks;
 /// <param name="Training">Complete settings.</param>
 /// <param name="Batch">Examples, or sequences side by side.</param>
 /// <param name="Length">Time steps of an example; tokens to decode.</param>
+/// <param name="Dtype">Arithmetic of products with weights; in prefill and decoding also how the matrices are stored.</param>
 internal sealed record ModelBenchRequest(
-    InstalledArchitecture Installed, ModelConfig Config, string Mode, TrainingSettings Training, int Batch, int Length);
+    InstalledArchitecture Installed, ModelConfig Config, string Mode, TrainingSettings Training, int Batch, int Length,
+    torch.ScalarType Dtype);

@@ -15,6 +15,8 @@ internal sealed record ModelBenchResult
 
     public required int Threads { get; init; }
 
+    public required string Dtype { get; init; }
+
     public required int Batch { get; init; }
 
     /// <summary>Time steps; null where there are none.</summary>
@@ -32,8 +34,10 @@ internal sealed record ModelBenchResult
     /// <summary>Decoding only: time of the last tenth of the tokens over that of the first.</summary>
     public double? LateOverEarly { get; init; }
 
+    /// <summary>The most bytes resident from before the model was built; the process's memory, a GPU's own is not in it.</summary>
     public required long PeakMemoryBytes { get; init; }
 
+    /// <summary>Bytes resident before the model was built: the runtime, libtorch, plugins.</summary>
     public required long MemoryBeforeBytes { get; init; }
 
     public required int Runs { get; init; }
@@ -47,7 +51,7 @@ internal sealed record ModelBenchResult
         ["backends"] = new JsonObject(Backends.Select(b => KeyValuePair.Create<string, JsonNode?>(b.Key, b.Value))),
         ["params"] = Params,
         ["threads"] = Threads,
-        ["dtype"] = "fp32",
+        ["dtype"] = Dtype,
         ["batch"] = Batch,
         ["time"] = Time,
         ["tokens_per_second"] = Math.Round(TokensPerSecond, 2),

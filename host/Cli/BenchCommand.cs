@@ -29,7 +29,8 @@ internal sealed class BenchCommand : ZooCommand
     private readonly Option<string[]> _set = OptionOf.Sets("A config key of the model; with --op an option, or an optional argument as NAME=true (repeatable).");
     private readonly Option<int?> _batchSize = NumberOption.Int32("--batch-size", "Examples a batch, or sequences side by side.", least: 1);
     private readonly Option<int?> _length = NumberOption.Int32("--length", $"Time steps (default {DefaultLength}); tokens to decode (default {DefaultDecodeLength}).", least: 1);
-    private readonly Option<string?> _dtype = OptionOf.Text("--dtype", "DTYPE", "Arithmetic: fp32 (default).");
+    private readonly Option<string?> _dtype = DtypeName.Option(
+        "fp32 (default) or bf16: products with weights; when decoding, how the weights are stored.");
     private readonly Option<string?> _shape = OptionOf.Text("--shape", "SIZES", "With --op: sizes of its axes, such as B=4,D=512,L=512.");
     private readonly Option<string?> _pass = OptionOf.Text("--pass", "PASS", "With --op: forward, or backward (forward and backward together); both unless given.");
     private readonly Option<string?> _kernels = OptionOf.Text("--kernels", "BACKEND", "Time this backend alone; a comparison of all unless given.");
@@ -53,14 +54,11 @@ internal sealed class BenchCommand : ZooCommand
         var (model, op) = (arguments.GetValue(_model), arguments.GetValue(_op));
         if (model is null == op is null)
             throw new UserException("Say what to time: `zoo bench MODEL`, or `zoo bench --op NAME`. `zoo list` shows the models.");
-        foreach (var (option, forOp) in new (Option, bool)[] { (_mode, false), (_preset, false), (_batchSize, false), (_length, false), (_shape, true), (_pass, true) })
+        foreach (var (option, forOp) in new (Option, bool)[] { (_mode, false), (_preset, false), (_batchSize, false), (_length, false), (_dtype, false), (_shape, true), (_pass, true) })
         {
             if (arguments.GetResult(option) is not null && forOp != op is not null)
                 throw new UserException($"{option.Name} is for timing {(forOp ? "an op: add --op NAME" : "a model, not an op")}.");
         }
-        if (arguments.GetValue(_dtype) is { } dtype && dtype != "fp32")
-            throw new UserException($"--dtype {dtype}: benchmarks run in fp32 so far.");
-
         var catalog = session.Catalog;
         LibTorch.Load();
         var threads = arguments.GetValue(_threads) ?? 1;
@@ -85,12 +83,14 @@ internal sealed class BenchCommand : ZooCommand
         var mode = OneOf("--mode", arguments.GetValue(_mode) ?? "train", ModelBench.Modes);
         var (installed, namedPreset) = session.Catalog.Architecture(name);
         var preset = RunPlanner.CheckPreset(installed, arguments.GetValue(_preset) ?? namedPreset);
-        var config = RunPlanner.BindModel(installed.Architecture, preset, null, RunPlanner.ParseSets(arguments.GetValue(_set)!));
+        var length = arguments.GetValue(_length) ?? (mode == "decode" ? DefaultDecodeLength : DefaultLength);
+        var sets = RunPlanner.ParseSets(arguments.GetValue(_set)!);
+        var config = ModelBench.BindConfig(session.Catalog, installed, preset, sets, ModelBench.SequenceLength(mode, length));
         var training = RunPlanner.Complete(config.Training);
         var results = ModelBench.Run(session.Catalog, new ModelBenchRequest(
             installed, config, mode, training,
             arguments.GetValue(_batchSize) ?? (mode == "train" ? training.BatchSize!.Value : 1),
-            arguments.GetValue(_length) ?? (mode == "decode" ? DefaultDecodeLength : DefaultLength)), options);
+            length, DtypeName.Parse(arguments.GetValue(_dtype) ?? DtypeName.Float32)), options);
 
         var table = NewTable("Backends", "Tokens/s", "Tokens/CPU s", "CPU µs/token", "Peak memory", "Runs");
         foreach (var result in results)
@@ -105,7 +105,7 @@ internal sealed class BenchCommand : ZooCommand
             return;
         var first = results[0];
         session.Output.Say($"{first.Model}, {first.Mode}: {first.Params:N0} parameters, batch {first.Batch}" +
-            $"{(first.Time is { } time ? $", {time} time steps" : "; a sample counts as a token")}, {first.Threads} {(first.Threads == 1 ? "thread" : "threads")}, fp32");
+            $"{(first.Time is { } time ? $", {time} time steps" : "; a sample counts as a token")}, {first.Threads} {(first.Threads == 1 ? "thread" : "threads")}, {first.Dtype}");
         session.Output.Results.Write(table);
         if (first.LateOverEarly is { } ratio)
             session.Output.Say($"The last tenth of the tokens took {ratio:F3} times as long as the first.");

@@ -24,6 +24,8 @@ internal sealed class EvalCommand : ZooCommand
 
     private readonly Option<string> _device = DeviceName.Option();
 
+    private readonly Option<string?> _dtype = DtypeName.Option("Arithmetic of products with weights: fp32 or bf16; as in training unless given.");
+
     private readonly Option<string> _kernels = new("--kernels")
     {
         Description = "Backend of the ops: auto, reference, cpu or cuda, or op=backend,… for some.",
@@ -36,7 +38,7 @@ internal sealed class EvalCommand : ZooCommand
 
     public EvalCommand() : base("eval", "Scores a trained model on its task's held-out data.")
     {
-        foreach (var option in (Option[])[_data, _device, _kernels, _threads])
+        foreach (var option in (Option[])[_data, _device, _dtype, _kernels, _threads])
             Add(option);
         Add(_run);
     }
@@ -50,7 +52,8 @@ internal sealed class EvalCommand : ZooCommand
         using var plan = record.Plan(catalog, data is null ? null : Path.GetFullPath(data));
         var device = DeviceName.Parse(arguments.GetValue(_device)!);
         Training.Threads.Use(arguments.GetValue(_threads) ?? record.Threads);
-        using var model = ModelFactory.Build(catalog, plan, record.Seed, device, KernelChoice.Parse(arguments.GetValue(_kernels)!));
+        var dtype = DtypeName.Parse(arguments.GetValue(_dtype) ?? record.Dtype);
+        using var model = ModelFactory.Build(catalog, plan, record.Seed, device, KernelChoice.Parse(arguments.GetValue(_kernels)!), dtype);
         checkpoint.LoadModel(model);
         output.Note($"{record.Model}, preset {record.Preset}, after step {checkpoint.State.Step:N0} of {record.Steps:N0}: {checkpoint.Path}");
         output.Note($"{record.Task}: {plan.Data.Description}");

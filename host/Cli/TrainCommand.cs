@@ -17,8 +17,6 @@ internal sealed class TrainCommand : ZooCommand
 {
     private const string DefaultOut = "runs";
     private const int DefaultKeep = 2;
-    private const string Float32 = "fp32";
-    private const string BFloat16 = "bf16";
 
     private readonly Argument<string?> _model = new("model")
     {
@@ -37,7 +35,7 @@ internal sealed class TrainCommand : ZooCommand
     private readonly Option<double?> _learningRate = NumberOption.FromZero("--lr", "Peak learning rate.");
     private readonly Option<int?> _seed = NumberOption.Int32("--seed", "Seed of initialisation, order and noise (default 1).");
     private readonly Option<string?> _device = OptionOf.Text("--device", "DEVICE", "Where to run: cpu (default), cuda, or cuda:n.");
-    private readonly Option<string?> _dtype = OptionOf.Text("--dtype", "DTYPE", "Arithmetic: fp32 (default).");
+    private readonly Option<string?> _dtype = DtypeName.Option("Arithmetic of products with weights: fp32 (default), or bf16, with master weights and all else in fp32.");
 
     private readonly Option<string?> _kernels = OptionOf.Text(
         "--kernels", "BACKEND", "Backend of the ops: auto (default), reference, cpu or cuda, or op=backend,… for some.");
@@ -88,20 +86,21 @@ internal sealed class TrainCommand : ZooCommand
 
         var kernels = KernelChoice.Parse(arguments.GetValue(_kernels) ?? resumed?.Record.Kernels ?? "auto");
         var device = DeviceName.Parse(arguments.GetValue(_device) ?? resumed?.Record.Device ?? "cpu");
-        RequireDtype(arguments.GetValue(_dtype) ?? resumed?.Record.Dtype ?? Float32);
+        var dtype = DtypeName.Parse(arguments.GetValue(_dtype) ?? resumed?.Record.Dtype ?? DtypeName.Float32);
         using var interrupt = new Interrupt();
-        using var model = ModelFactory.Build(catalog, plan, plan.Request.Seed, device, kernels);
+        using var model = ModelFactory.Build(catalog, plan, plan.Request.Seed, device, kernels, dtype);
         var threads = Threads(arguments.GetValue(_threads) ?? resumed?.Record.Threads, plan, model);
         using var trainer = new Trainer(model, plan.Data, plan.Training, new TrainerOptions
         {
             Seed = plan.Request.Seed,
             Device = device,
+            Dtype = dtype,
             Kernels = kernels,
             Threads = threads,
         });
         var record = resumed is { } old
             ? Continue(arguments, old.Record, trainer, device, kernels, threads)
-            : Begin(arguments, plan, trainer, device, kernels, threads);
+            : Begin(arguments, plan, trainer, device, dtype, kernels, threads);
 
         var environment = RunEnvironment.Capture(record.Device, threads, record.Kernels);
         using var folder = resumed is { } existing
@@ -199,7 +198,8 @@ internal sealed class TrainCommand : ZooCommand
         }
     }
 
-    private RunRecord Begin(ParseResult arguments, RunPlan plan, Trainer trainer, torch.Device device, KernelChoice kernels, int threads) =>
+    private RunRecord Begin(
+        ParseResult arguments, RunPlan plan, Trainer trainer, torch.Device device, torch.ScalarType dtype, KernelChoice kernels, int threads) =>
         new()
         {
             Model = plan.Installed.Info.Name,
@@ -218,7 +218,7 @@ internal sealed class TrainCommand : ZooCommand
             Steps = trainer.StepCount,
             Seed = plan.Request.Seed,
             Device = device.ToString(),
-            Dtype = Float32,
+            Dtype = DtypeName.Of(dtype),
             Kernels = kernels.ToString(),
             Threads = threads,
             EvalEvery = arguments.GetValue(_evalEvery) ?? TrainingIntervals.Evaluation(
@@ -297,14 +297,6 @@ internal sealed class TrainCommand : ZooCommand
         var threads = wanted ?? ModelFactory.DefaultThreads(ModelFactory.ParameterCount(model), tokens, torch.get_num_threads());
         Training.Threads.Use(threads);
         return threads;
-    }
-
-    private static void RequireDtype(string dtype)
-    {
-        if (dtype == BFloat16)
-            throw new UserException("--dtype bf16: training in bfloat16 is not there yet; use --dtype fp32.");
-        if (dtype != Float32)
-            throw new UserException($"--dtype {dtype}: it must be {Float32} or {BFloat16}.");
     }
 
     private static string? FullPath(string? path) => path is null ? null : Path.GetFullPath(path);

@@ -64,7 +64,7 @@ internal sealed record RunRecord
     /// <summary>The device: "cpu", "cuda:0".</summary>
     public required string Device { get; init; }
 
-    /// <summary>The arithmetic: "fp32".</summary>
+    /// <summary>The arithmetic: "fp32" or "bf16".</summary>
     public required string Dtype { get; init; }
 
     /// <summary>The backends asked for, as typed.</summary>

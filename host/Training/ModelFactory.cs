@@ -18,17 +18,22 @@ internal static class ModelFactory
 
     /// <summary>Builds it, initialised from the seed, on the device.</summary>
     /// <exception cref="UserException">The config cannot be built here, or a backend was named for an op that does not exist.</exception>
-    public static Model Build(Catalog catalog, RunPlan plan, int seed, torch.Device device, KernelChoice kernels) =>
-        Build(catalog, plan.Installed, plan.Config, seed, device, kernels);
-
-    /// <inheritdoc cref="Build(Catalog, RunPlan, int, torch.Device, KernelChoice)"/>
     public static Model Build(
-        Catalog catalog, InstalledArchitecture installed, ModelConfig config, int seed, torch.Device device, KernelChoice kernels)
+        Catalog catalog, RunPlan plan, int seed, torch.Device device, KernelChoice kernels, torch.ScalarType dtype) =>
+        Build(catalog, plan.Installed, plan.Config, seed, device, kernels, dtype);
+
+    /// <inheritdoc cref="Build(Catalog, RunPlan, int, torch.Device, KernelChoice, torch.ScalarType)"/>
+    public static Model Build(
+        Catalog catalog, InstalledArchitecture installed, ModelConfig config, int seed, torch.Device device, KernelChoice kernels,
+        torch.ScalarType dtype)
     {
+        if (dtype == torch.ScalarType.BFloat16 && !installed.Info.Abilities.HasFlag(ModelAbilities.BFloat16))
+            throw new UserException($"--dtype bf16: {installed.Info.Name} does not compute in bfloat16; use --dtype fp32.");
         torch.manual_seed(seed);
         var model = installed.Architecture.CreateModel(config, new BuildContext
         {
             Device = device,
+            Dtype = dtype,
             Kernels = kernels,
             Ops = catalog.Ops,
         });

@@ -189,7 +189,9 @@ internal sealed class Trainer : IDisposable
         var wanted = options.Kernels.For(fused.FusedStepName);
         if (wanted is null or "cpu")
         {
-            var reason = options.Device.type == DeviceType.CPU ? fused.RejectFused(settings) : $"the run is on {options.Device}";
+            var reason = options.Device.type != DeviceType.CPU ? $"the run is on {options.Device}"
+                : options.Dtype != ScalarType.Float32 ? $"the run is in {options.Dtype}"
+                : fused.RejectFused(settings);
             if (reason is null)
                 return fused;
             if (wanted is not null)

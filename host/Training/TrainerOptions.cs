@@ -12,6 +12,9 @@ internal sealed record TrainerOptions
     /// <summary>Where the model is and the batches go.</summary>
     public torch.Device Device { get; init; } = torch.CPU;
 
+    /// <summary>The arithmetic that the model was built for.</summary>
+    public torch.ScalarType Dtype { get; init; } = torch.ScalarType.Float32;
+
     /// <summary>Which backends are wanted.</summary>
     public KernelChoice Kernels { get; init; } = KernelChoice.Auto;
 

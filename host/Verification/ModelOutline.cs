@@ -19,6 +19,9 @@ internal sealed record ModelOutline(IReadOnlyList<(string Name, long[] Shape)> P
     /// <summary>How many numbers the parameters are.</summary>
     public long ParameterCount { get; } = Parameters.Sum(p => p.Shape.Aggregate(1L, (a, b) => a * b));
 
+    /// <summary>The longest sequence that a model over tokens takes; null where there is no bound.</summary>
+    public int? MaximumLength { get; init; }
+
     /// <summary>The outline of a config's model.</summary>
     /// <exception cref="UserException">The model reads values while it is built, and this device has none.</exception>
     public static ModelOutline Of(IModelArchitecture architecture, ModelConfig config, OpCatalog ops)
@@ -30,7 +33,10 @@ internal sealed record ModelOutline(IReadOnlyList<(string Name, long[] Shape)> P
         {
             set_default_device(meta);
             using var model = architecture.CreateModel(config, new BuildContext { Device = meta, Ops = ops });
-            return new ModelOutline([.. model.named_parameters().Select(p => (p.name, p.parameter.shape))], (model as IFusedTraining)?.FusedStepName);
+            return new ModelOutline([.. model.named_parameters().Select(p => (p.name, p.parameter.shape))], (model as IFusedTraining)?.FusedStepName)
+            {
+                MaximumLength = (model as TokenModel)?.MaximumLength,
+            };
         }
         catch (ExternalException e)
         {

@@ -32,6 +32,9 @@ internal sealed record ModelSubject(IModelArchitecture Architecture, string Pres
     /// <summary>A model on the subject's device and backends, initialised from a seed.</summary>
     public Model Build(int seed = Seed) => Build(seed, Kernels);
 
+    /// <summary>The model with bfloat16 products.</summary>
+    public Model BuildBFloat16(int seed = Seed) => Build(seed, Kernels, ScalarType.BFloat16);
+
     /// <summary>The model in float64 on the reference backends: what the others are held against.</summary>
     public Model BuildFloat64(int seed = Seed)
     {
@@ -89,10 +92,10 @@ internal sealed record ModelSubject(IModelArchitecture Architecture, string Pres
         Tensor Pick(Tensor from) => from.index_select(0, numbers.to(from.device));
     }
 
-    private Model Build(int seed, KernelChoice kernels)
+    private Model Build(int seed, KernelChoice kernels, ScalarType dtype = ScalarType.Float32)
     {
         manual_seed(seed);
-        var model = Architecture.CreateModel(Config, new BuildContext { Device = Device, Kernels = kernels, Ops = Ops });
+        var model = Architecture.CreateModel(Config, new BuildContext { Device = Device, Dtype = dtype, Kernels = kernels, Ops = Ops });
         return Device.type == DeviceType.CPU ? model : (Model)model.to(Device);
     }
 

@@ -24,6 +24,8 @@ internal static class AllProperties
         new StepEqualsParallelProperty(),
         new PiecesEqualParallelProperty(),
         new StateCloneProperty(),
+        new ConstantMemoryProperty(),
+        new BFloat16Property(),
     ];
 
     /// <summary>Of ops.</summary>

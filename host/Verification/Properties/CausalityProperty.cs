@@ -10,7 +10,7 @@ internal sealed class CausalityProperty() : TokenProperty(ModelAbilities.Causal)
 
     protected override PropertyOutcome Check(ModelSubject subject, TokenModel model)
     {
-        var length = Bounded(model, 65, 17, 3, 2).FirstOrDefault(1);
+        var length = Bounded(model, 65).FirstOrDefault(1);
         var ids = subject.Ids(model, 2, length);
         var whole = model.Hidden(ids);
         var other = subject.Ids(model, 2, length, seed: 8);

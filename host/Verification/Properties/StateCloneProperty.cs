@@ -13,11 +13,13 @@ internal sealed class StateCloneProperty() : TokenProperty(ModelAbilities.Step)
 
     protected override PropertyOutcome Check(ModelSubject subject, TokenModel model)
     {
-        if (!Bounded(model, Prompt + Rest).Any())
-            return PropertyOutcome.Holds;
-        var prompt = subject.Ids(model, 2, Prompt);
-        var mine = subject.Ids(model, 2, Rest, seed: 8);
-        var other = subject.Ids(model, 2, Rest, seed: 9);
+        var length = Bounded(model, Prompt + Rest).FirstOrDefault(1);
+        var before = Math.Min(Prompt, length / 2);
+        if (before == 0)
+            return PropertyOutcome.CannotAsk($"It takes at most {length} token, and a state must be copied between two.");
+        var prompt = subject.Ids(model, 2, before);
+        var mine = subject.Ids(model, 2, length - before, seed: 8);
+        var other = subject.Ids(model, 2, length - before, seed: 9);
         using var state = NewState(model, 2);
         StepThrough(model, prompt, state);
         using var copy = state.Clone();

@@ -30,9 +30,12 @@ internal abstract class TokenProperty(ModelAbilities needs) : IModelProperty
     /// <summary>Asks it of a model in evaluation mode; gradients are off.</summary>
     protected abstract PropertyOutcome Check(ModelSubject subject, TokenModel model);
 
-    /// <summary>Lengths that the model takes.</summary>
+    /// <summary>Lengths that the model takes; in place of those that are too long, its longest.</summary>
     protected static IEnumerable<int> Bounded(TokenModel model, params IEnumerable<int> lengths) =>
-        lengths.Where(l => model.MaximumLength is not { } longest || l <= longest);
+        model.MaximumLength is { } longest ? lengths.Select(l => Math.Min(l, longest)).Where(l => l > 0).Distinct() : lengths;
+
+    /// <summary>Whether the model takes so long a sequence.</summary>
+    protected static bool Takes(TokenModel model, int length) => !(length > model.MaximumLength);
 
     /// <summary>A fresh state.</summary>
     /// <exception cref="UserException">The model gives none.</exception>

@@ -1,4 +1,4 @@
-using Zoo.Host.Benchmarks;
+using Zoo.Host.Diagnostics;
 using Zoo.Host.Training;
 using Zoo.Kernels;
 using Zoo.Training;

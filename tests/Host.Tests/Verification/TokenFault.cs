@@ -23,4 +23,25 @@ internal enum TokenFault
 
     /// <summary>Prefill starts from nothing instead of from the state.</summary>
     PrefillIgnoresState,
+
+    /// <summary>Prefill leaves the state as it was.</summary>
+    PrefillKeepsState,
+
+    /// <summary>The state remembers every token.</summary>
+    GrowingState,
+
+    /// <summary>The arithmetic that the run asks for is not used.</summary>
+    IgnoresBFloat16,
+
+    /// <summary>With bfloat16 products something else is computed.</summary>
+    WrongBFloat16,
+
+    /// <summary>With bfloat16 products no gradient reaches the head.</summary>
+    BFloat16WithoutGradient,
+
+    /// <summary>Nothing is wrong, and only nine tokens are taken.</summary>
+    ShortButRight,
+
+    /// <summary>Only nine tokens are taken, and the step form forgets the decay.</summary>
+    ShortAndWrongStep,
 }

@@ -14,8 +14,11 @@ public sealed class TokenPropertiesTests
     [TestCaseSource(nameof(EveryProperty))]
     public void Check_RightModel_Passes(string property)
     {
-        var result = Run(TokenFault.None, property);
-        Assert.That(result.Status, Is.EqualTo(CheckStatus.Pass), result.Reason);
+        foreach (var right in (TokenFault[])[TokenFault.None, TokenFault.ShortButRight])
+        {
+            var result = Run(right, property);
+            Assert.That(result.Status, Is.EqualTo(CheckStatus.Pass), result.Reason);
+        }
     }
 
     [Test]
@@ -27,6 +30,9 @@ public sealed class TokenPropertiesTests
     [TestCase(nameof(TokenFault.WrongStep), "step-equals-parallel", "2 tokens one by one differ from the whole sequence.")]
     [TestCase(nameof(TokenFault.ForgetsAfterBlock), "step-equals-parallel", "65 tokens one by one differ from the whole sequence.")]
     [TestCase(nameof(TokenFault.PrefillIgnoresState), "pieces-equal-parallel", "Pieces of 1 + 1 tokens differ from the whole sequence.")]
+    [TestCase(nameof(TokenFault.PrefillKeepsState), "pieces-equal-parallel", "Pieces of 1 + 1 tokens differ from the whole sequence.")]
+    [TestCase(nameof(TokenFault.WrongStep), "pieces-equal-parallel", "33 tokens at once and 33 one by one differ from the whole sequence.")]
+    [TestCase(nameof(TokenFault.ShortAndWrongStep), "step-equals-parallel", "2 tokens one by one differ from the whole sequence.")]
     [TestCase(nameof(TokenFault.SharedState), "state-clone", "Stepping a copied state changes the original.")]
     public void Check_PlantedFault_SaysWhatIsWrong(string fault, string property, string reason)
     {
@@ -34,6 +40,17 @@ public sealed class TokenPropertiesTests
         Assert.That(result.Status, Is.EqualTo(CheckStatus.Fail));
         Assert.That(result.Reason, Does.StartWith(reason));
         Assert.That(result.Worst, Is.Not.Null);
+    }
+
+    [TestCase(nameof(TokenFault.GrowingState), "constant-memory", "The state holds 432 bytes after 8 tokens and 12,384 after 257.")]
+    [TestCase(nameof(TokenFault.IgnoresBFloat16), "bfloat16", "With bfloat16 products the outputs are float32's, bit by bit")]
+    [TestCase(nameof(TokenFault.WrongBFloat16), "bfloat16", "With bfloat16 products the outputs are 0.2")]
+    [TestCase(nameof(TokenFault.BFloat16WithoutGradient), "bfloat16", "A gradient reaches _head.weight in float32 and not with bfloat16 products.")]
+    public void Check_PlantedFaultOfAbility_SaysWhatIsWrong(string fault, string property, string reason)
+    {
+        var result = Run(Enum.Parse<TokenFault>(fault), property);
+        Assert.That(result.Status, Is.EqualTo(CheckStatus.Fail));
+        Assert.That(result.Reason, Does.StartWith(reason));
     }
 
     private static CheckResult Run(TokenFault fault, string property) =>

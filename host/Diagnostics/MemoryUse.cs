@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 
-namespace Zoo.Host.Benchmarks;
+namespace Zoo.Host.Diagnostics;
 
 /// <summary>Resident memory of this process.</summary>
 internal static class MemoryUse
@@ -9,7 +9,7 @@ internal static class MemoryUse
     /// <summary>Bytes resident now.</summary>
     public static long Resident => FromStatus("VmRSS:") ?? Environment.WorkingSet;
 
-    /// <summary>The most bytes that were ever resident.</summary>
+    /// <summary>The most bytes that were resident since the start, or since <see cref="ResetPeak"/> where the system can forget.</summary>
     public static long Peak
     {
         get
@@ -18,6 +18,21 @@ internal static class MemoryUse
                 return peak;
             using var process = Process.GetCurrentProcess();
             return process.PeakWorkingSet64;
+        }
+    }
+
+    /// <summary>Lets the peak count from now on; where the system cannot (only Linux can), it stays that of the whole process.</summary>
+    public static void ResetPeak()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        try
+        {
+            File.WriteAllText("/proc/self/clear_refs", "5");   // proc(5): resets the high-water mark to what is resident now
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // a container may forbid it; the peak is then the process's
         }
     }
 

@@ -1,0 +1,41 @@
+using static TorchSharp.torch;
+
+namespace Zoo.Architectures;
+
+/// <summary>
+/// Products with weights in the arithmetic that a run asks for. Between products everything stays in float32: the residual stream,
+/// normalisations, recurrences, the loss.
+/// </summary>
+/// <remarks>
+/// In a bf16 run (<see cref="BuildContext.Dtype"/>) parameters are float32, so that the optimiser and checkpoints have the master weights, and
+/// each product rounds its two factors to bfloat16, sums in float32 and rounds the result once; gradients likewise. In bf16 inference the
+/// matrices themselves may be stored as bfloat16. A layer hands its weight over in both cases and need not tell them apart.
+/// </remarks>
+public static class MixedPrecision
+{
+    /// <summary>x Wᵀ + b.</summary>
+    /// <param name="x">[..., in].</param>
+    /// <param name="weight">[out, in], float32, or bfloat16 where it is stored so.</param>
+    /// <param name="bias">[out], or null.</param>
+    /// <param name="arithmetic">The run's: <see cref="BuildContext.Dtype"/>; float32 for a float32 island.</param>
+    /// <returns>[..., out], in the type of <paramref name="x"/>.</returns>
+    public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias, ScalarType arithmetic)
+    {
+        if (arithmetic != ScalarType.BFloat16 && weight.dtype == x.dtype)
+            return nn.functional.linear(x, weight, bias);
+        using var scope = NewDisposeScope();
+        var product = nn.functional.linear(x.to(ScalarType.BFloat16), weight.to(ScalarType.BFloat16)).to(x.dtype);
+        return (bias is null ? product : product + bias.to(x.dtype)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Rows of a table; in float32 where the table is stored as bfloat16.</summary>
+    /// <param name="ids">int64, any shape.</param>
+    /// <param name="table">[row, dim].</param>
+    /// <returns>[ids' shape, dim].</returns>
+    public static Tensor Embed(Tensor ids, Tensor table)
+    {
+        using var scope = NewDisposeScope();
+        var rows = table.index_select(0, ids.flatten());
+        return (table.dtype == ScalarType.BFloat16 ? rows.to(ScalarType.Float32) : rows).reshape([.. ids.shape, table.shape[1]]).MoveToOuterDisposeScope();
+    }
+}
