@@ -14,6 +14,9 @@ internal static unsafe class MatrixProduct
 {
     private const int Rows = 4;
 
+    /// <summary>Steps of k at a time: two vectors of so many rows of b are 32 KB, the first cache.</summary>
+    private const int Steps = 256;
+
     /// <summary>c[i, j] = Σ_k a[i, k] b[k, j], added to what is there or in its place.</summary>
     /// <param name="m">Rows of a and c.</param>
     /// <param name="n">Columns of b and c.</param>
@@ -27,6 +30,65 @@ internal static unsafe class MatrixProduct
     /// <param name="cRow">From a row of c to the next.</param>
     /// <param name="add">Whether the product is added to c.</param>
     public static void Run<V>(int m, int n, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
+        where V : struct, ILanes<V>
+    {
+        if (k == 0 && !add)
+        {
+            for (var i = 0; i < m; i++)
+                new Span<float>(c + i * cRow, n).Clear();
+        }
+        for (var first = 0; first < k; first += Steps)
+            Block<V>(m, n, Math.Min(Steps, k - first), a + first * aStep, aRow, aStep, b + first * bRow, bRow, c, cRow, add || first > 0);
+    }
+
+    /// <summary>The same with b in panels, each as wide as a tile: (k, j) at (j / width)·rows·width + k·width + j % width.</summary>
+    /// <remarks>
+    /// Rows of b that lie a power of two apart share few places of the first cache and drive each other out; in a panel they lie together.
+    /// </remarks>
+    public static void RunPanels<V>(int m, int n, int k, float* a, long aRow, long aStep, float* panels, int panelRows, float* c, long cRow, bool add)
+        where V : struct, ILanes<V>
+    {
+        var width = PanelWidth<V>();
+        for (var j = 0; j < n; j += width)
+            Run<V>(m, Math.Min(width, n - j), k, a, aRow, aStep, panels + (long)j * panelRows, width, c + j, cRow, add);
+    }
+
+    /// <summary>Columns of a panel.</summary>
+    public static int PanelWidth<V>()
+        where V : struct, ILanes<V> => 2 * V.Count;
+
+    /// <summary>Lays rows out in panels, the last one filled up with zeros.</summary>
+    public static void Pack(int rows, int columns, float* source, long sourceRow, float* panels, int width)
+    {
+        for (var j = 0; j < columns; j += width)
+        {
+            var count = Math.Min(width, columns - j);
+            for (var i = 0; i < rows; i++, panels += width)
+            {
+                new Span<float>(source + i * sourceRow + j, count).CopyTo(new Span<float>(panels, count));
+                if (count < width)
+                    new Span<float>(panels + count, width - count).Clear();
+            }
+        }
+    }
+
+    /// <summary>Lays the transposed matrix out in panels: its rows become columns; the last panel is filled up with zeros.</summary>
+    public static void PackTransposed(int rows, int columns, float* source, long sourceRow, float* panels, int width)
+    {
+        for (var i = 0; i < rows; i++)
+        {
+            float* from = source + i * sourceRow, to = panels + (long)(i / width) * width * columns + i % width;
+            for (var j = 0; j < columns; j++, to += width)
+                *to = from[j];
+        }
+        if (rows % width == 0)
+            return;
+        var last = panels + (long)(rows / width) * width * columns;
+        for (var j = 0; j < columns; j++)
+            new Span<float>(last + j * width + rows % width, width - rows % width).Clear();
+    }
+
+    private static void Block<V>(int m, int n, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
         where V : struct, ILanes<V>
     {
         var j = 0;
@@ -136,18 +198,5 @@ internal static unsafe class MatrixProduct
                 c[i * cRow + j] = add ? c[i * cRow + j] + sum : sum;
             }
         }
-    }
-
-    /// <summary>target[j, i] = source[i, j]; columns from <paramref name="rows"/> to <paramref name="padded"/> become zero.</summary>
-    public static void Transpose(int rows, int columns, float* source, long sourceRow, float* target, long targetRow, int padded)
-    {
-        for (var i = 0; i < rows; i++)
-        {
-            float* from = source + i * sourceRow, to = target + i;
-            for (var j = 0; j < columns; j++)
-                to[j * targetRow] = from[j];
-        }
-        for (var j = 0; j < columns; j++)
-            new Span<float>(target + j * targetRow + rows, padded - rows).Clear();
     }
 }

@@ -17,12 +17,13 @@ internal sealed unsafe class CrossEntropyCpu : OpKernel
 
     public override string Backend => KernelChoice.Cpu;
 
-    public override IReadOnlyList<KernelArraySpec> Saved(OpCall call) => [new(LogSums, call.Size("L"))];
+    public override IReadOnlyList<KernelArraySpec> Saved(OpCall call) => call.Size("E") > ChunkSize
+        ? [new(LogSums, call.Size("L"))]
+        : [new("exponentials", call.Size("L"), CrossEntropyWork.StrideOf(call.Count("E"))), new("sums", call.Size("L"))];
 
     public override void Forward(OpCall call, KernelArrays arrays)
     {
-        using var work = new CrossEntropyWork(call, arrays, ChunkSize);
-        var kept = arrays[LogSums].Float32;
+        using var work = new CrossEntropyWork(call, arrays, ChunkSize, backward: false);
         var (rows, pieces) = (work.Rows, Pieces(work.Rows, RowsOfAPiece));
         for (var chunk = 0; chunk < work.Chunks; chunk++)
         {
@@ -33,8 +34,10 @@ internal sealed unsafe class CrossEntropyCpu : OpKernel
         for (var row = 0; row < rows; row++)
         {
             var logSum = work.Maxima[row] + MathF.Log(work.Sums[row]);
-            if (kept != null)
-                kept[row] = logSum;
+            if (work.LogSums != null)
+                work.LogSums[row] = logSum;
+            if (work.KeptSums != null)
+                work.KeptSums[row] = work.Sums[row];
             loss += logSum - work.TargetLogits[row];
         }
         *arrays["loss"].Float32 = (float)(loss / rows);
@@ -51,7 +54,8 @@ internal sealed unsafe class CrossEntropyCpu : OpKernel
             }
             return;
         }
-        using var work = new CrossEntropyWork(call, arrays, ChunkSize);
+        using var work = new CrossEntropyWork(call, arrays, ChunkSize, backward: true);
+        work.PrepareBackward();
         work.Share = *arrays.Gradient("loss").Float32 / work.Rows;
         var rows = work.Rows;
         var rowPieces = Pieces(rows, RowsOfAPiece);

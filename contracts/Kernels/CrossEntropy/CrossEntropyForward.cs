@@ -9,20 +9,20 @@ internal readonly unsafe struct CrossEntropyForward(CrossEntropyWork work, int f
     public void Run<V>()
         where V : struct, ILanes<V>
     {
-        var (dim, padded) = (work.Dim, work.Padded);
-        var logits = work.Logits + (long)first * padded;
-        MatrixProduct.Run<V>(rows, padded, dim, work.Hidden + (long)first * dim, dim, 1, work.Matrix, padded, logits, padded, add: false);
-        for (var i = 0; i < rows; i++, logits += padded)
+        var (dim, padded, stride) = (work.Dim, work.Padded, work.Stride);
+        var logits = work.Logits + (long)first * stride;
+        MatrixProduct.RunPanels<V>(rows, padded, dim, work.Hidden + (long)first * dim, dim, 1, work.Matrix, dim, logits, stride, add: false);
+        for (var i = 0; i < rows; i++, logits += stride)
         {
             var row = first + i;
             var largest = Math.Max(work.Maxima[row], Largest<V>(logits, work.Offsets, padded));
             // exp(-infinity - -infinity) would be NaN; a row of nothing but -infinity is left at a sum of zero.
             var reference = float.IsNegativeInfinity(largest) ? 0 : largest;
-            work.Sums[row] = work.Sums[row] * MathF.Exp(work.Maxima[row] - reference) + Exponentials<V>(logits, reference, padded);
-            work.Maxima[row] = largest;
             var target = work.Targets[row] - work.First;
             if (target >= 0 && target < work.Entries)
                 work.TargetLogits[row] = logits[target];
+            work.Sums[row] = work.Sums[row] * MathF.Exp(work.Maxima[row] - reference) + Exponentials<V>(logits, reference, padded, keep: work.Exponentials != null);
+            work.Maxima[row] = largest;
         }
     }
 
@@ -42,12 +42,17 @@ internal readonly unsafe struct CrossEntropyForward(CrossEntropyWork work, int f
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Exponentials<V>(float* logits, float reference, int count)
+    private static float Exponentials<V>(float* logits, float reference, int count, bool keep)
         where V : struct, ILanes<V>
     {
         var (sum, shift) = (V.Zero, V.Create(reference));
         for (var i = 0; i < count; i += V.Count)
-            sum += VectorMath.Exp(V.Load(logits + i) - shift);
+        {
+            var exponential = VectorMath.Exp(V.Load(logits + i) - shift);
+            sum += exponential;
+            if (keep)
+                exponential.Store(logits + i);
+        }
         return V.Sum(sum);
     }
 }

@@ -8,11 +8,11 @@ internal readonly unsafe struct CrossEntropyMatrixBackward(CrossEntropyWork work
     public void Run<V>()
         where V : struct, ILanes<V>
     {
-        var (dim, padded) = (work.Dim, work.Padded);
+        var (dim, stride) = (work.Dim, work.Stride);
         var logits = work.Logits + first;       // their columns
         if (work.GradWeight != null)
         {
-            MatrixProduct.Run<V>(entries, dim, work.Rows, logits, 1, padded, work.Hidden, dim,
+            MatrixProduct.RunPanels<V>(entries, dim, work.Rows, logits, 1, stride, work.HiddenRows, work.Rows,
                 work.GradWeight + (long)(work.First + first) * dim, dim, add: false);
         }
         if (work.GradBias == null)
@@ -22,7 +22,7 @@ internal readonly unsafe struct CrossEntropyMatrixBackward(CrossEntropyWork work
         for (var row = 0; row < work.Rows; row++)
         {
             for (var i = 0; i < entries; i++)
-                gradBias[i] += logits[(long)row * padded + i];
+                gradBias[i] += logits[(long)row * stride + i];
         }
     }
 }
