@@ -7,6 +7,9 @@ namespace Zoo.Kernels;
 /// <param name="Axes">Its axes in order; equal letters mean equal sizes across arguments, a number means that size, "..." any leading axes.</param>
 public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
 {
+    /// <summary>Other axes that it may have instead, each list of another length.</summary>
+    public IReadOnlyList<IReadOnlyList<string>> OtherAxes { get; init; } = [];
+
     /// <summary>Whether it may be left out.</summary>
     public bool Optional { get; init; }
 
@@ -16,13 +19,25 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
     /// <summary>The one element type it may have; null for floating point.</summary>
     public torch.ScalarType? Dtype { get; init; }
 
+    /// <summary>Every letter that a size is asked for.</summary>
+    public IEnumerable<string> Letters => OtherAxes.Prepend(Axes).SelectMany(axes => axes).Where(IsLetter).Distinct();
+
+    /// <summary>Whether an axis is a letter, not a number or "...".</summary>
+    public static bool IsLetter(string axis) => axis != "..." && !char.IsAsciiDigit(axis[0]);
+
+    /// <summary>The longest of its lists of axes whose letters all have a size; <see cref="Axes"/> where none has.</summary>
+    /// <param name="sizes">By letter.</param>
+    public IReadOnlyList<string> AxesFor(IReadOnlyDictionary<string, long> sizes) => OtherAxes.Append(Axes)
+        .Where(axes => axes.Where(IsLetter).All(sizes.ContainsKey)).MaxBy(axes => axes.Count) ?? Axes;
+
     /// <summary>Checks a tensor against the axes and the sizes bound so far.</summary>
     /// <exception cref="ShapeException">It does not fit.</exception>
     internal void Check(torch.Tensor tensor, string op, Dictionary<string, long> sizes)
     {
         var shape = tensor.shape;
-        var anyLeading = Axes.Count > 0 && Axes[0] == "...";
-        var axes = anyLeading ? Axes.Skip(1).ToList() : Axes;
+        var wanted = OtherAxes.FirstOrDefault(other => other.Count == shape.Length) ?? Axes;
+        var anyLeading = wanted.Count > 0 && wanted[0] == "...";
+        var axes = anyLeading ? wanted.Skip(1).ToList() : wanted;
         var trailing = anyLeading ? shape[Math.Max(0, shape.Length - axes.Count)..] : shape;
         var fits = trailing.Length == axes.Count;
         for (var i = 0; fits && i < axes.Count; i++)
@@ -35,13 +50,16 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
                 sizes[axes[i]] = trailing[i];
         }
         if (Dtype is { } dtype ? tensor.dtype != dtype : !tensor.is_floating_point())
-            throw new ShapeException($"{op}: '{Name}' is {tensor.dtype} but must be {(Dtype is { } wanted ? wanted.ToString() : "floating point")}.");
+            throw new ShapeException($"{op}: '{Name}' is {tensor.dtype} but must be {(Dtype?.ToString() ?? "floating point")}.");
         if (!HasGradient && tensor.requires_grad && torch.is_grad_enabled())
             throw new ShapeException($"{op} has no gradient of '{Name}', which requires one; detach it.");
         if (!fits)
         {
-            var words = Axes.Select(a => sizes.TryGetValue(a, out var size) ? $"{a} {size}" : a);
-            throw new ShapeException($"{op}: '{Name}' is {Shape.Describe(shape)} but must be [{string.Join(", ", words)}].");
+            var forms = OtherAxes.Prepend(Axes).ToList();
+            if (forms.Any(form => form.Count == shape.Length))
+                forms.RemoveAll(form => form.Count != shape.Length);
+            var words = forms.Select(form => $"[{string.Join(", ", form.Select(a => sizes.TryGetValue(a, out var size) ? $"{a} {size}" : a))}]");
+            throw new ShapeException($"{op}: '{Name}' is {Shape.Describe(shape)} but must be {string.Join(" or ", words)}.");
         }
     }
 }

@@ -34,6 +34,9 @@ public sealed class OpCall
     /// <summary>Size of an axis, by the letter in the arguments' axes.</summary>
     public long Size(string axis) => _sizes[axis];
 
+    /// <summary>Size of an axis that only some forms of the arguments have; <paramref name="otherwise"/> where these have it not.</summary>
+    public long SizeOr(string axis, long otherwise) => _sizes.TryGetValue(axis, out var size) ? size : otherwise;
+
     /// <summary>As <see cref="Size"/>, for loops.</summary>
     /// <exception cref="OverflowException">It has more than 2^31 - 1 elements.</exception>
     public int Count(string axis) => checked((int)_sizes[axis]);

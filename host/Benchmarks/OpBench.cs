@@ -15,7 +15,7 @@ internal static class OpBench
     /// <exception cref="UserException">It is malformed, or a letter of a required argument is missing or not the op's.</exception>
     public static IReadOnlyDictionary<string, long> ParseShape(Op op, string? text)
     {
-        var letters = op.Arguments.SelectMany(a => a.Axes).Where(a => a != "..." && !char.IsAsciiDigit(a[0])).Distinct().ToList();
+        var letters = op.Arguments.SelectMany(a => a.Letters).Distinct().ToList();
         var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
         foreach (var part in (text ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
@@ -106,7 +106,7 @@ internal static class OpBench
 
     private static Tensor Sample(Op op, OpArgument argument, IReadOnlyDictionary<string, long> sizes, Device device)
     {
-        var shape = argument.Axes.Where(a => a != "...").Select(a => long.TryParse(a, CultureInfo.InvariantCulture, out var number) ? number
+        var shape = argument.AxesFor(sizes).Where(a => a != "...").Select(a => long.TryParse(a, CultureInfo.InvariantCulture, out var number) ? number
             : sizes.TryGetValue(a, out var size) ? size
             : throw new UserException($"'{argument.Name}' of {op.Name} also needs the size of {a}: add {a}=… to --shape.")).ToArray();
         return op.Sample(argument, shape).to(device);

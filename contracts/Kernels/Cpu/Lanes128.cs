@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace Zoo.Kernels.Cpu;
 
@@ -98,12 +100,16 @@ public readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128
     public static Lanes128 Scale(Lanes128 a, Lanes128 n)
     {
         // Two steps, each a power of two made from its bits, so that neither leaves the normal range.
-        var whole = Vector128.ConvertToInt32(Vector128.MinNative(Vector128.MaxNative(n._value, Vector128.Create(-252f)), Vector128.Create(254f)));
+        var whole = Vector128.ConvertToInt32Native(Vector128.MinNative(Vector128.MaxNative(n._value, Vector128.Create(-252f)), Vector128.Create(254f)));
         var half = whole >> 1;
         var first = ((half + Vector128.Create(127)) << 23).AsSingle();
         var second = ((whole - half + Vector128.Create(127)) << 23).AsSingle();
         return new(a._value * first * second);
     }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 AddToExponent(Lanes128 a, Lanes128 biased) => new((a._value.AsInt32() + (biased._value.AsInt32() << 23)).AsSingle());
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -123,6 +129,23 @@ public readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Lanes128 a) => Vector128.Sum(a._value);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Lanes128 a, Lanes128 b, Lanes128 c, Lanes128 d) => Sums(a._value, b._value, c._value, d._value);
+
+    /// <summary>The sums of four vectors: halves of pairs are put side by side and added, twice.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<float> Sums(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
+    {
+        var ab = Vector128.Create(a.GetLower(), b.GetLower()) + Vector128.Create(a.GetUpper(), b.GetUpper());
+        var cd = Vector128.Create(c.GetLower(), d.GetLower()) + Vector128.Create(c.GetUpper(), d.GetUpper());
+        if (Sse.IsSupported)
+            return Sse.Shuffle(ab, cd, 0b10_00_10_00) + Sse.Shuffle(ab, cd, 0b11_01_11_01);
+        if (AdvSimd.Arm64.IsSupported)
+            return AdvSimd.Arm64.AddPairwise(ab, cd);
+        return Vector128.Create(ab[0] + ab[1], ab[2] + ab[3], cd[0] + cd[1], cd[2] + cd[3]);
+    }
 
     /// <inheritdoc/>
     public static float MaxOf(Lanes128 a)

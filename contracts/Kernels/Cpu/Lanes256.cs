@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Zoo.Kernels.Cpu;
 
@@ -98,12 +99,16 @@ public readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256
     public static Lanes256 Scale(Lanes256 a, Lanes256 n)
     {
         // Two steps, each a power of two made from its bits, so that neither leaves the normal range.
-        var whole = Vector256.ConvertToInt32(Vector256.MinNative(Vector256.MaxNative(n._value, Vector256.Create(-252f)), Vector256.Create(254f)));
+        var whole = Vector256.ConvertToInt32Native(Vector256.MinNative(Vector256.MaxNative(n._value, Vector256.Create(-252f)), Vector256.Create(254f)));
         var half = whole >> 1;
         var first = ((half + Vector256.Create(127)) << 23).AsSingle();
         var second = ((whole - half + Vector256.Create(127)) << 23).AsSingle();
         return new(a._value * first * second);
     }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 AddToExponent(Lanes256 a, Lanes256 biased) => new((a._value.AsInt32() + (biased._value.AsInt32() << 23)).AsSingle());
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -123,6 +128,25 @@ public readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Lanes256 a) => Vector256.Sum(a._value);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Lanes256 a, Lanes256 b, Lanes256 c, Lanes256 d) => Sums(a._value, b._value, c._value, d._value);
+
+    /// <summary>The sums of four vectors: pairs are added crosswise inside each half, and the halves at the end.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<float> Sums(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d)
+    {
+        if (!Avx.IsSupported)
+        {
+            return Lanes128.Sums(
+                a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
+        }
+        var ab = Avx.UnpackLow(a, b) + Avx.UnpackHigh(a, b);   // in each half: a0 + a2, b0 + b2, a1 + a3, b1 + b3
+        var cd = Avx.UnpackLow(c, d) + Avx.UnpackHigh(c, d);
+        var all = Avx.Shuffle(ab, cd, 0b01_00_01_00) + Avx.Shuffle(ab, cd, 0b11_10_11_10);
+        return all.GetLower() + all.GetUpper();
+    }
 
     /// <inheritdoc/>
     public static float MaxOf(Lanes256 a)

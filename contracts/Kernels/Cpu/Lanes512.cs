@@ -101,12 +101,16 @@ public readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes512
         if (Avx512F.IsSupported)
             return new(Avx512F.Scale(a._value, n._value));
         // Two steps, each a power of two made from its bits, so that neither leaves the normal range.
-        var whole = Vector512.ConvertToInt32(Vector512.MinNative(Vector512.MaxNative(n._value, Vector512.Create(-252f)), Vector512.Create(254f)));
+        var whole = Vector512.ConvertToInt32Native(Vector512.MinNative(Vector512.MaxNative(n._value, Vector512.Create(-252f)), Vector512.Create(254f)));
         var half = whole >> 1;
         var first = ((half + Vector512.Create(127)) << 23).AsSingle();
         var second = ((whole - half + Vector512.Create(127)) << 23).AsSingle();
         return new(a._value * first * second);
     }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 AddToExponent(Lanes512 a, Lanes512 biased) => new((a._value.AsInt32() + (biased._value.AsInt32() << 23)).AsSingle());
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -126,6 +130,14 @@ public readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes512
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Lanes512 a) => Vector512.Sum(a._value);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Lanes512 a, Lanes512 b, Lanes512 c, Lanes512 d) =>
+        Lanes256.Sums(Halves(a._value), Halves(b._value), Halves(c._value), Halves(d._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Halves(Vector512<float> a) => a.GetLower() + a.GetUpper();
 
     /// <inheritdoc/>
     public static float MaxOf(Lanes512 a)

@@ -25,15 +25,34 @@ public sealed class OpArgumentTests
         {
             TestCaseData Case(string sentence, Func<NamedTensors> inputs) => new TestCaseData(inputs, sentence).SetArgDisplayNames(sentence);
             yield return Case("scale needs the argument 'w'.", () => new() { ["x"] = ones(4) });
-            yield return Case("scale has no argument 'v'; it takes x, w, pair, ids.", () => new() { ["x"] = ones(4), ["w"] = ones(4, 5), ["v"] = ones(1) });
+            yield return Case("scale has no argument 'v'; it takes x, w, pair, ids, each.", () => new() { ["x"] = ones(4), ["w"] = ones(4, 5), ["v"] = ones(1) });
             yield return Case("scale: 'w' is [3, 5] but must be [D 4, O].", () => new() { ["x"] = ones(2, 4), ["w"] = ones(3, 5) });
             yield return Case("scale: 'w' is [4] but must be [D 4, O].", () => new() { ["x"] = ones(2, 4), ["w"] = ones(4) });
             yield return Case("scale: 'w' is [1, 4, 5] but must be [D 4, O].", () => new() { ["x"] = ones(2, 4), ["w"] = ones(1, 4, 5) });
             yield return Case("scale: 'x' is [] but must be [..., D].", () => new() { ["x"] = ones(Array.Empty<long>()), ["w"] = ones(4, 5) });
+            yield return Case("scale: 'each' is [5, 3] but must be [D 4, O 5].", () => new() { ["x"] = ones(4), ["w"] = ones(4, 5), ["each"] = ones(5, 3) });
+            yield return Case("scale: 'each' is [1, 4, 5] but must be [D 4] or [D 4, O 5].", () => new() { ["x"] = ones(4), ["w"] = ones(4, 5), ["each"] = ones(1, 4, 5) });
             yield return Case("scale: 'pair' is [3] but must be [2].", () => new() { ["x"] = ones(4), ["w"] = ones(4, 5), ["pair"] = ones(3) });
             yield return Case("scale: 'x' is Int64 but must be floating point.", () => new() { ["x"] = ones(4, int64), ["w"] = ones(4, 5) });
             yield return Case("scale: 'ids' is Float32 but must be Int64.", () => new() { ["x"] = ones(4), ["w"] = ones(4, 5), ["ids"] = ones(5) });
         }
+    }
+
+    [Test]
+    public void Invoke_OneOfSeveralForms_Fits()
+    {
+        using var scope = NewDisposeScope();
+        Assert.That(() => Invoke(new() { ["x"] = ones(4), ["w"] = ones(4, 5), ["each"] = ones(4) }), Throws.Nothing);
+        Assert.That(() => Invoke(new() { ["x"] = ones(4), ["w"] = ones(4, 5), ["each"] = ones(4, 5) }), Throws.Nothing);
+    }
+
+    [Test]
+    public void AxesFor_Sizes_TheLongestThatTheyFill()
+    {
+        var each = new ScaleOp().Arguments[^1];
+        Assert.That(each.Letters, Is.EqualTo(new[] { "D", "O" }));
+        Assert.That(each.AxesFor(new Dictionary<string, long> { ["D"] = 4 }), Is.EqualTo(new[] { "D" }));
+        Assert.That(each.AxesFor(new Dictionary<string, long> { ["D"] = 4, ["O"] = 5 }), Is.EqualTo(new[] { "D", "O" }));
     }
 
     [TestCaseSource(nameof(Misfits))]
@@ -84,6 +103,7 @@ public sealed class OpArgumentTests
         public override IReadOnlyList<OpArgument> Arguments { get; } =
         [
             new("x", "...", "D"), new("w", "D", "O"), new("pair", "2") { Optional = true }, new("ids", "O") { Optional = true, Dtype = ScalarType.Int64 },
+            new("each", "D") { Optional = true, OtherAxes = [["D", "O"]] },
         ];
 
         public override IReadOnlyList<string> Options => ["scale"];

@@ -70,6 +70,25 @@ public sealed unsafe class VectorMathTests
     public void Function_AtTheEdge_IsExact(Function function, float x, float expected) =>
         Assert.That(Apply(function, [x])[0], Is.EqualTo(expected));
 
+    [Test]
+    public void Exp2_FourAtOnce_SameBitsAsOneByOne()
+    {
+        var x = Enumerable.Range(0, 64).Select(i => (i - 40) * 3.7f).ToArray();
+        var four = new float[64];
+        Simd.Run(new FourKernel(x, four));
+        Assert.That(four, Is.EqualTo(Apply(Function.Exp2, x)));
+    }
+
+    [Test]
+    public void Sums_FourVectors_TheSumOfEach()
+    {
+        var x = Enumerable.Range(0, 64).Select(i => (float)(i * i % 37)).ToArray();
+        var sums = new float[5];
+        Simd.Run(new SumsKernel(x, sums));
+        var width = (int)sums[4];
+        Assert.That(sums[..4], Is.EqualTo(Enumerable.Range(0, 4).Select(i => x[(i * width)..((i + 1) * width)].Sum())));
+    }
+
     private static double Exact(Function function, double x) => function switch
     {
         Function.Exp2 => Math.Pow(2, x),
@@ -113,6 +132,44 @@ public sealed unsafe class VectorMathTests
                     };
                     result.StorePartial(target + i, count);
                 }
+            }
+        }
+    }
+
+    private readonly struct FourKernel(float[] x, float[] y) : ISimdKernel
+    {
+        public void Run<V>()
+            where V : struct, ILanes<V>
+        {
+            fixed (float* source = x, target = y)
+            {
+                for (var i = 0; i < x.Length; i += 4 * V.Count)
+                {
+                    V a = V.Load(source + i), b = V.Load(source + i + V.Count);
+                    V c = V.Load(source + i + 2 * V.Count), d = V.Load(source + i + 3 * V.Count);
+                    VectorMath.Exp2(ref a, ref b, ref c, ref d);
+                    a.Store(target + i);
+                    b.Store(target + i + V.Count);
+                    c.Store(target + i + 2 * V.Count);
+                    d.Store(target + i + 3 * V.Count);
+                }
+            }
+        }
+    }
+
+    /// <summary>Four sums, and how many numbers went into each.</summary>
+    private readonly struct SumsKernel(float[] x, float[] sums) : ISimdKernel
+    {
+        public void Run<V>()
+            where V : struct, ILanes<V>
+        {
+            fixed (float* source = x)
+            {
+                var n = V.Count;
+                var all = V.Sums(V.Load(source), V.Load(source + n), V.Load(source + 2 * n), V.Load(source + 3 * n));
+                for (var i = 0; i < 4; i++)
+                    sums[i] = all[i];
+                sums[4] = n;
             }
         }
     }

@@ -1,0 +1,100 @@
+using System.Runtime.CompilerServices;
+using Zoo.Kernels.Cpu;
+
+namespace Zoo.Mamba.Ops.SelectiveScan;
+
+/// <summary>The forward of one panel of one sequence.</summary>
+internal unsafe struct ScanForward : ISimdKernel
+{
+    public ScanSizes Sizes;
+    public bool Softplus;
+    public int Batch, Panel;
+    public float* U, Delta, Z, Y;          // Z: null for none
+    public float* PackedA, Shared;         // as ScanPacking makes them
+    public float* Skip, Bias;              // D and delta_bias, [channel]; null for none
+    public float* Initial, Last;           // [batch, channel, state]; Initial: null for zero
+    public float* Starts;                  // null where no backward follows
+
+    public readonly void Run<V>()
+        where V : struct, ILanes<V>
+    {
+        var s = Sizes;
+        var width = s.Width;
+        var (firstChannel, channelCount) = (s.FirstChannel(Panel), s.ChannelCount(Panel));
+        const int chunk = ScanSizes.ChunkLength;
+        using var scratch = new Scratch(s.PanelStates + 6 * chunk * width + 2 * s.BlocksPerPanel * width);
+        var state = scratch.Pointer;
+        var delta = state + s.PanelStates;
+        var input = delta + chunk * width;
+        var u = input + chunk * width;
+        var y = u + chunk * width;
+        var decays = y + chunk * width;                  // two tiles: two state numbers
+        var skip = decays + 2 * chunk * width;
+        var bias = skip + s.BlocksPerPanel * width;
+        ScanPacking.ReadState(s, Initial, Batch, Panel, state);
+        ScanPacking.ReadChannels(s, Skip, Panel, skip);
+        ScanPacking.ReadChannels(s, Bias, Panel, bias);
+        var packedA = PackedA + (long)Panel * s.PanelStates;
+        var shared = Shared + ((long)Batch * s.Groups + Panel / s.PanelsPerGroup) * s.Length * s.StepPairs;
+        var starts = Starts == null ? null : Starts + ((long)Batch * s.Panels + Panel) * s.Chunks * s.PanelStates;
+        for (var t = 0; t < s.Length; t += chunk)
+        {
+            var steps = Math.Min(chunk, s.Length - t);
+            if (starts != null)
+            {
+                new Span<float>(state, s.PanelStates).CopyTo(new Span<float>(starts, s.PanelStates));
+                starts += s.PanelStates;
+            }
+            for (var block = 0; block < s.BlocksPerPanel; block++)
+            {
+                var count = Math.Min(width, channelCount - block * width);
+                if (count <= 0)
+                    break;
+                var at = s.At(Batch, firstChannel + block * width) + t * s.TimeStride;
+                ScanTiles.Read(U + at, s.ChannelStride, s.TimeStride, count, steps, u, width);
+                ScanTiles.Read(Delta + at, s.ChannelStride, s.TimeStride, count, steps, delta, width);
+                ScanTiles.Step<V>(delta, Bias == null ? null : bias + block * width, Softplus, null, steps);
+                Start<V>(delta, u, Skip == null ? null : skip + block * width, input, y, steps);
+                for (var pair = 0; pair < s.Pairs; pair++)
+                {
+                    var offset = block * s.BlockStates + pair * 2 * width;
+                    ScanSteps.Decays<V>(delta, packedA + offset, decays, steps);
+                    ScanSteps.Forward<V>(decays, input, shared + (long)t * s.StepPairs + pair * 4, s.StepPairs, state + offset, y, steps);
+                }
+                if (Z != null)
+                {
+                    ScanTiles.Read(Z + at, s.ChannelStride, s.TimeStride, count, steps, u, width);
+                    Gate<V>(y, u, steps);
+                }
+                ScanTiles.Write(y, width, count, steps, Y + at, s.ChannelStride, s.TimeStride);
+            }
+        }
+        ScanPacking.WriteState(s, state, Batch, Panel, Last);
+    }
+
+    /// <summary>Δu, and y = D u to begin with.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Start<V>(float* delta, float* u, float* skip, float* input, float* y, int steps)
+        where V : struct, ILanes<V>
+    {
+        var width = 2 * V.Count;
+        for (var i = 0; i < width; i += V.Count)
+        {
+            var d = skip == null ? V.Zero : V.Load(skip + i);
+            for (var at = i; at < steps * width; at += width)
+            {
+                var x = V.Load(u + at);
+                (V.Load(delta + at) * x).Store(input + at);
+                (skip == null ? V.Zero : d * x).Store(y + at);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Gate<V>(float* y, float* z, int steps)
+        where V : struct, ILanes<V>
+    {
+        for (var at = 0; at < steps * 2 * V.Count; at += V.Count)
+            (V.Load(y + at) * VectorMath.Silu(V.Load(z + at))).Store(y + at);
+    }
+}
