@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using Microsoft.Extensions.DependencyInjection;
 using Zoo.Host.Cli;
+using Zoo.Host.Training;
 
 namespace Zoo.Host;
 
@@ -11,8 +12,8 @@ internal static class Program
     /// <summary>The verbs, in the order of the help.</summary>
     private static readonly ZooCommand[] Verbs =
     [
-        new ListCommand(), new ShowCommand(), new TrainCommand(), new EvalCommand(), new VerifyCommand(), new BenchCommand(),
-        new ReproduceCommand(), new ReportCommand(), new PluginsCommand(), new DoctorCommand(),
+        new ListCommand(), new ShowCommand(), new TrainCommand(), new EvalCommand(), new GenerateCommand(), new ImportCommand(),
+        new ExportCommand(), new VerifyCommand(), new BenchCommand(), new ReproduceCommand(), new ReportCommand(), new PluginsCommand(), new DoctorCommand(),
     ];
 
     public static int Main(string[] args)
@@ -69,6 +70,11 @@ internal static class Program
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             output.Error($"The file system refused: {e.Message}");
+            return ExitCode.BadEnvironment;
+        }
+        catch (Exception e) when (MemoryShortage.Caused(e))
+        {
+            output.Error(MemoryShortage.Error("", "A smaller batch, length or preset needs less: --batch-size, --length, --preset.", e).Message);
             return ExitCode.BadEnvironment;
         }
         catch (OperationCanceledException)

@@ -23,6 +23,12 @@ public abstract class Architecture<TConfig> : IModelArchitecture
     public virtual ModelConfig ReadUpstreamConfig(string preset, JsonObject values) => ReadConfig(preset, values);
 
     /// <inheritdoc/>
+    public virtual JsonObject WriteUpstreamConfig(ModelConfig config) => ConfigJson.Write(config);
+
+    /// <inheritdoc/>
+    public virtual UpstreamTensor? FindUpstream(string name) => new(name);
+
+    /// <inheritdoc/>
     public virtual JsonObject ImpliedBy(TaskShape shape) => [];
 
     /// <inheritdoc cref="IModelArchitecture.CreateModel"/>

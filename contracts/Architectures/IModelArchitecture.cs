@@ -27,6 +27,20 @@ public interface IModelArchitecture
     /// <exception cref="ConfigException">As <see cref="ReadConfig"/>.</exception>
     ModelConfig ReadUpstreamConfig(string preset, JsonObject values) => ReadConfig(preset, values);
 
+    /// <summary>A config as the original project's config.json has it: what <see cref="ReadUpstreamConfig"/> reads.</summary>
+    JsonObject WriteUpstreamConfig(ModelConfig config) => ConfigJson.Write(config);
+
+    /// <summary>
+    /// Which of the model's tensors one of a published checkpoint is; the model's own keys unless overridden. Where checkpoints come under
+    /// several namings, this knows them all.
+    /// </summary>
+    /// <param name="name">Its name in the checkpoint.</param>
+    /// <returns>
+    /// A name that is unknown comes back as it is, so that it can be reported. Null for a tensor that checkpoints hold and the model does not
+    /// need, such as a stored mask.
+    /// </returns>
+    UpstreamTensor? FindUpstream(string name) => new(name);
+
     /// <summary>The config keys that a task or benchmark implies (vocabulary, length, classes), used unless the user sets them.</summary>
     JsonObject ImpliedBy(TaskShape shape) => [];
 

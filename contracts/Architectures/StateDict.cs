@@ -5,7 +5,7 @@ namespace Zoo.Architectures;
 /// <summary>Moves parameters and buffers between a module and tensors by name.</summary>
 public static class StateDict
 {
-    private const int ProblemsShown = 10;
+    private const int ProblemsShown = 100;
 
     /// <summary>A module's parameters and buffers.</summary>
     /// <param name="module">Stays as it is.</param>
@@ -37,9 +37,22 @@ public static class StateDict
     public static void Load(nn.Module module, NamedTensors tensors, string source)
     {
         using var noGradient = no_grad();
+        var values = Match(module, tensors, source);
+        foreach (var shared in module.state_dict().GroupBy(p => p.Value.Handle))
+            shared.First().Value.copy_(values[shared.First().Key]);
+    }
+
+    /// <summary>Finds the tensor of each of a module's parameters and buffers, and changes nothing; the module may be without storage.</summary>
+    /// <param name="module">Says which there must be.</param>
+    /// <param name="tensors">As <see cref="Load"/> takes them.</param>
+    /// <param name="source">Where they come from, for the message.</param>
+    /// <returns>Of <paramref name="tensors"/>, those for the module's keys, in the module's order.</returns>
+    /// <exception cref="UserException">As <see cref="Load"/>.</exception>
+    public static NamedTensors Match(nn.Module module, NamedTensors tensors, string source)
+    {
         var missing = new List<string>();
         var misfits = new List<string>();
-        var pairs = new List<(Tensor Target, Tensor Value)>();
+        var matched = new NamedTensors();
         var known = new HashSet<string>(StringComparer.Ordinal);
 
         // One tensor may stand under several keys of the module itself, and under further ones of upstream's.
@@ -58,18 +71,17 @@ public static class StateDict
             var misfit = given.Select(name => Misfit(name, tensors[name], target)).FirstOrDefault(m => m is not null)
                 ?? given.Skip(1).Where(name => !Same(tensors[given[0]], tensors[name]))
                     .Select(name => $"'{given[0]}' and '{name}' differ, and the model has one tensor for both.").FirstOrDefault();
-            if (misfit is null)
-                pairs.Add((target, tensors[given[0]]));
-            else
+            if (misfit is not null)
                 misfits.Add(misfit);
+            foreach (var (key, _) in shared)
+                matched.Add(key, tensors[given[0]]);
         }
         var extra = tensors.Where(t => !known.Contains(t.Key))
             .Select(t => $"'{t.Key}' {Shape.Describe(t.Value.shape)} is not one of the model's.").ToList();
 
         if (missing.Count + extra.Count + misfits.Count > 0)
             throw Refused(module, source, missing, extra, misfits);
-        foreach (var (target, value) in pairs)
-            target.copy_(value);
+        return matched;
     }
 
     private static IReadOnlyList<string> TiedKeys(nn.Module module, string key) => module is Model model ? model.TiedKeys(key) : [];

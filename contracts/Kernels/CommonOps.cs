@@ -4,5 +4,5 @@ namespace Zoo.Kernels;
 public static class CommonOps
 {
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<Op> All { get; } = [LinearScan.Instance, RmsNorm.Instance, LayerNorm.Instance, CrossEntropy.Instance];
+    public static IReadOnlyList<Op> All { get; } = [LinearScan.Instance, RmsNorm.Instance, LayerNorm.Instance];
 }

@@ -46,7 +46,7 @@ internal sealed class EvalCommand : ZooCommand
     public override int Run(ParseResult arguments, Session session)
     {
         var (output, catalog) = (session.Output, session.Catalog);
-        var checkpoint = Find(arguments.GetValue(_run)!, output, out var record);
+        var (_, record, checkpoint) = SavedModel.Find(arguments.GetValue(_run)!, output.Note);
         LibTorch.Load();
         var data = arguments.GetValue(_data);
         using var plan = record.Plan(catalog, data is null ? null : Path.GetFullPath(data));
@@ -80,20 +80,5 @@ internal sealed class EvalCommand : ZooCommand
         var width = metrics.Select(m => m.Name.Length).DefaultIfEmpty().Max();
         foreach (var metric in metrics)
             output.Say($"  {metric.Name.PadRight(width)}  {metric.Value,10:G5}   n = {metric.Count:N0}");
-    }
-
-    private static Checkpoint Find(string path, Output output, out RunRecord record)
-    {
-        if (File.Exists(Path.Combine(path, Checkpoint.StateName)))
-        {
-            var run = Path.GetDirectoryName(Path.GetDirectoryName(Path.GetFullPath(path)));
-            RunFolder.RequireRun(run!);
-            record = RunRecord.Read(Path.Combine(run!, RunFolder.ConfigName));
-            return Checkpoint.Open(Path.TrimEndingDirectorySeparator(path));
-        }
-        RunFolder.RequireRun(path);
-        record = RunRecord.Read(Path.Combine(path, RunFolder.ConfigName));
-        return new CheckpointStore(RunFolder.CheckpointsOf(path), record.Keep).NewestWhole(output.Note)
-            ?? throw new UserException($"The run '{path}' has no checkpoint yet. `zoo train --resume {path}` goes on with it.");
     }
 }

@@ -9,6 +9,7 @@ using Zoo.Host.Runs;
 using Zoo.Host.Training;
 using Zoo.Kernels;
 using Zoo.Native;
+using Zoo.Tasks;
 
 namespace Zoo.Host.Cli;
 
@@ -105,7 +106,7 @@ internal sealed class TrainCommand : ZooCommand
         var environment = RunEnvironment.Capture(record.Device, threads, record.Kernels);
         using var folder = resumed is { } existing
             ? RunFolder.Open(existing.Path)
-            : RunFolder.Create(arguments.GetValue(_out) ?? DefaultOut, record, environment);
+            : RunFolder.Create(arguments.GetValue(_out) ?? DefaultOut, record, environment, path => WriteText(plan.Data, path));
         Introduce(session.Output, plan, record, model, trainer, folder);
         var start = resumed is null ? null : Resume(session.Output, folder, record, trainer);
         var training = new TrainingRun(
@@ -119,14 +120,27 @@ internal sealed class TrainCommand : ZooCommand
             folder.Write(environment with { Backends = OpUsage.Backends });
             return outcome.Interrupted ? ExitCode.Interrupted : ExitCode.Done;
         }
+        catch (EnvironmentException e) when (e.InnerException is { } cause && MemoryShortage.Caused(cause))
+        {
+            throw new EnvironmentException($"{e.Message}\n" + (HasCheckpoint(folder)
+                ? $"The checkpoints in {folder.CheckpointsPath} are whole and stay." : "There was no checkpoint yet."), cause);
+        }
         catch (NonFiniteException e)
         {
-            var saved = Directory.EnumerateDirectories(folder.CheckpointsPath, "step-*").Any();
-            var before = saved ? $"; the checkpoints in {folder.CheckpointsPath} are from before" : "";
+            var before = HasCheckpoint(folder) ? $"; the checkpoints in {folder.CheckpointsPath} are from before" : "";
             session.Output.Error($"{e.Message}\nTraining stopped{before}. A lower --lr or --set train.clip=1 often helps.");
             return ExitCode.CheckFailed;
         }
     }
+
+    /// <summary>Keeps what the ids mean, so that generating needs no data.</summary>
+    private static void WriteText(TaskData data, string path)
+    {
+        if (data.Text is { } text)
+            RunJson.Write(Path.Combine(path, RunFolder.TextName), text.ToJson());
+    }
+
+    private static bool HasCheckpoint(RunFolder folder) => Directory.EnumerateDirectories(folder.CheckpointsPath, "step-*").Any();
 
     private RunRequest Request(ParseResult arguments) => new(RequireModel(arguments))
     {
@@ -283,9 +297,11 @@ internal sealed class TrainCommand : ZooCommand
             ["metrics"] = TrainingRun.ToJson(outcome.Metrics),
             ["backends"] = backends,
             ["seconds"] = Math.Round(outcome.TrainSeconds, 3),
+            ["tokens_per_second"] = outcome.TokensPerSecond is { } rate ? Math.Round(rate, 1) : null,
+            ["peak_memory_bytes"] = outcome.PeakMemoryBytes,
         });
         var duration = TrainingProgress.Duration(outcome.TrainSeconds);
-        output.Say($"Trained {plan.Installed.Info.Name} on {plan.Task.Info.Name} for {outcome.Steps:N0} steps in {duration}.");
+        output.Say($"Trained {plan.Installed.Info.Name} on {plan.Task.Info.Name} for {outcome.Steps:N0} steps in {duration}, {outcome.PeakMemoryBytes / 1e6:N0} MB at most.");
         EvalCommand.Say(output, outcome.Metrics);
         output.Say($"Run folder: {folder.Path}");
     }

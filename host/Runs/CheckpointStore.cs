@@ -20,15 +20,24 @@ internal sealed class CheckpointStore(string folder, int keep)
     /// <exception cref="IOException">The disk is full or the folder is not writable; the older checkpoints are as they were.</exception>
     public void Save(Model model, NamedTensors optimizerState, CheckpointState state)
     {
+        var tensors = StateDict.Save(model);
+        Save(tensors, optimizerState, state);
+        foreach (var tensor in tensors.Values)
+            tensor.Dispose();
+    }
+
+    /// <inheritdoc cref="Save(Model, NamedTensors, CheckpointState)"/>
+    /// <param name="tensors">The model's parameters and buffers, in the types that they are kept in.</param>
+    /// <param name="optimizerState">The optimiser's tensors.</param>
+    /// <param name="state">All but the checksums.</param>
+    public void Save(NamedTensors tensors, NamedTensors optimizerState, CheckpointState state)
+    {
         var path = Path.Combine(folder, Checkpoint.NameOf(state.Step));
         var aside = Path.Combine(folder, $"{AsidePrefix}{Checkpoint.NameOf(state.Step)}.{Guid.NewGuid():N}.partial");
         try
         {
             Directory.CreateDirectory(aside);
-            var tensors = StateDict.Save(model);
             SafeTensorsWriter.Write(Path.Combine(aside, Checkpoint.ModelName), tensors);
-            foreach (var tensor in tensors.Values)
-                tensor.Dispose();
             SafeTensorsWriter.Write(Path.Combine(aside, Checkpoint.OptimizerName), optimizerState);
             RunJson.Write(Path.Combine(aside, Checkpoint.StateName), state with
             {

@@ -12,6 +12,15 @@ internal sealed class RunFolder : IDisposable
     /// <summary>The records' file name.</summary>
     public const string MetricsName = "metrics.jsonl";
 
+    /// <summary>What the ids of a text task mean.</summary>
+    public const string TextName = "text.json";
+
+    /// <summary>What an imported checkpoint was.</summary>
+    public const string ImportName = "import.json";
+
+    /// <summary>The config.json that came with an imported checkpoint, byte for byte.</summary>
+    public const string UpstreamConfigName = "upstream-config.json";
+
     private const string EnvironmentName = "environment.json";
     private const string CheckpointsName = "checkpoints";
     private const string LockName = ".lock";
@@ -42,8 +51,9 @@ internal sealed class RunFolder : IDisposable
     /// <param name="parent">--out.</param>
     /// <param name="record">Its config.</param>
     /// <param name="environment">Where it runs.</param>
+    /// <param name="fill">Writes what else belongs to it, into the folder that it is given.</param>
     /// <exception cref="UserException"><paramref name="parent"/> cannot be written.</exception>
-    public static RunFolder Create(string parent, RunRecord record, RunEnvironment environment)
+    public static RunFolder Create(string parent, RunRecord record, RunEnvironment environment, Action<string>? fill = null)
     {
         try
         {
@@ -54,6 +64,7 @@ internal sealed class RunFolder : IDisposable
             {
                 RunJson.Write(System.IO.Path.Combine(aside, ConfigName), record);
                 RunJson.Write(System.IO.Path.Combine(aside, EnvironmentName), environment);
+                fill?.Invoke(aside);
                 return Lock(MoveToFreeName(parent, aside, record));
             }
             catch

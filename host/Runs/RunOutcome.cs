@@ -9,4 +9,11 @@ namespace Zoo.Host.Runs;
 /// <param name="Interrupted">Whether it was asked to end early.</param>
 /// <param name="Unsaved">What the disk said to the last checkpoint; null when it was written.</param>
 internal sealed record RunOutcome(
-    long Steps, IReadOnlyList<Metric> Metrics, double TrainSeconds, bool Interrupted, EnvironmentException? Unsaved);
+    long Steps, IReadOnlyList<Metric> Metrics, double TrainSeconds, bool Interrupted, EnvironmentException? Unsaved)
+{
+    /// <summary>Tokens, or samples, a second of training in this session; null where it made no step.</summary>
+    public double? TokensPerSecond { get; init; }
+
+    /// <summary>The most memory that the process had resident; a GPU's own is not in it.</summary>
+    public required long PeakMemoryBytes { get; init; }
+}

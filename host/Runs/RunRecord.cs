@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Zoo.Architectures;
 using Zoo.Configuration;
 using Zoo.Files;
 using Zoo.Host.Configuration;
@@ -85,6 +86,9 @@ internal sealed record RunRecord
     /// <summary>When it began.</summary>
     public required DateTimeOffset Started { get; init; }
 
+    /// <summary>Whether the weights come from elsewhere: there is no task and no training.</summary>
+    public bool Imported { get; init; }
+
     /// <summary>Reads a config.json.</summary>
     /// <exception cref="BadFileException">It is missing, foreign, or of a newer layout.</exception>
     public static RunRecord Read(string path)
@@ -100,14 +104,23 @@ internal sealed record RunRecord
         return record;
     }
 
+    /// <summary>The architecture and its config.</summary>
+    /// <exception cref="UserException">The architecture is not installed, or knows this config no more.</exception>
+    public (InstalledArchitecture Installed, ModelConfig Config) ReadConfig(Catalog catalog)
+    {
+        var (installed, _) = catalog.Architecture(Model);
+        return (installed, installed.Architecture.ReadConfig(RunPlanner.CheckPreset(installed, Preset), Config));
+    }
+
     /// <summary>Looks everything up again and opens the data.</summary>
     /// <param name="catalog">What is installed.</param>
     /// <param name="dataPath">Where the data lie now; null for where they lay then.</param>
     /// <exception cref="UserException">The architecture or task is not installed, the data are gone, or they are others.</exception>
     public RunPlan Plan(Catalog catalog, string? dataPath)
     {
-        var (installed, _) = catalog.Architecture(Model);
-        var config = installed.Architecture.ReadConfig(RunPlanner.CheckPreset(installed, Preset), Config);
+        if (Imported)
+            throw new UserException($"This run was imported ({Data}): it has no task to train or to evaluate on. `zoo generate` and `zoo export` take it.");
+        var (installed, config) = ReadConfig(catalog);
         var task = catalog.Task(Task);
         var training = ConfigJson.Bind(new TrainingSettings(), Training, "training");
         var unsaid = ConfigJson.Flatten(training)

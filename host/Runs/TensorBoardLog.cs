@@ -55,7 +55,7 @@ internal sealed class TensorBoardLog : IDisposable
     {
         var scalars = record["metrics"] is JsonObject metrics
             ? metrics.Select(m => Scalar($"eval/{m.Key}", m.Value))
-            : record.Where(p => p.Key is "loss" or "lr" or "tokens_per_second").Select(p => Scalar($"train/{p.Key}", p.Value));
+            : record.Where(p => p.Key is "loss" or "lr" or "tokens_per_second" or "peak_memory_bytes").Select(p => Scalar($"train/{p.Key}", p.Value));
         byte[] summary = [.. scalars.SelectMany(s => s)];
         return summary.Length == 0 || Append(Event(record["step"]!.GetValue<long>(), Message(5, summary)));
     }
@@ -118,7 +118,7 @@ internal sealed class TensorBoardLog : IDisposable
             return [];
         var number = new byte[5];
         number[0] = 2 << 3 | 5;
-        BinaryPrimitives.WriteSingleLittleEndian(number.AsSpan(1), (float)value.GetValue<double>());
+        BinaryPrimitives.WriteSingleLittleEndian(number.AsSpan(1), value.AsValue().TryGetValue(out long whole) ? whole : (float)value.GetValue<double>());
         return Message(1, [.. Text(1, tag), .. number]);
     }
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Zoo.Architectures;
 using Zoo.Host.Cli;
+using Zoo.Host.Diagnostics;
 using Zoo.Host.Reports;
 using Zoo.Host.Training;
 using Zoo.Reports;
@@ -83,11 +84,11 @@ internal sealed class TrainingRun
             }
             // The model is scored even if the disk refuses it: the numbers are worth having.
             var unsaved = Save(log, last: true);
-            return new RunOutcome(_trainer.StepsDone, EvaluateAtEnd(log), TrainSeconds, Interrupted: false, unsaved);
+            return Outcome(EvaluateAtEnd(log), interrupted: false, unsaved);
         }
         catch (OperationCanceledException)
         {
-            return new RunOutcome(_trainer.StepsDone, [], TrainSeconds, Interrupted: true, Save(log, last: true));
+            return Outcome([], interrupted: true, Save(log, last: true));
         }
         finally
         {
@@ -96,6 +97,13 @@ internal sealed class TrainingRun
     }
 
     private double TrainSeconds => _secondsBefore + _training.Elapsed.TotalSeconds;
+
+    private RunOutcome Outcome(IReadOnlyList<Metric> metrics, bool interrupted, EnvironmentException? unsaved) =>
+        new(_trainer.StepsDone, metrics, TrainSeconds, interrupted, unsaved)
+        {
+            TokensPerSecond = _sessionTokens > 0 ? _sessionTokens / _training.Elapsed.TotalSeconds : null,
+            PeakMemoryBytes = MemoryUse.Peak,
+        };
 
     private void Restore(Checkpoint start)
     {
@@ -153,6 +161,7 @@ internal sealed class TrainingRun
             ["lr"] = report.LearningRate,
             ["tokens_per_second"] = Math.Round((_sessionTokens - _recordedTokens) / Math.Max(seconds, 1e-9), 1),
             ["seconds"] = Math.Round(TrainSeconds, 3),
+            ["peak_memory_bytes"] = MemoryUse.Peak,
         });
         (_lossSum, _lossCount, _recordedTokens, _recordedTime) = (0, 0, _sessionTokens, _training.Elapsed);
     }

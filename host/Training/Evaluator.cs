@@ -17,6 +17,7 @@ internal sealed class Evaluator(Model model, TaskData data, Device device)
 {
     private const int MaximumBatch = 256;
     private const int MaximumTokens = 1 << 16;
+    private const long MaximumLogits = 1 << 26;   // 256 MB of them
 
     /// <summary>Metrics of the sets, in their order, the most important of each set first.</summary>
     /// <param name="sets">Some of the task's held-out sets.</param>
@@ -45,22 +46,36 @@ internal sealed class Evaluator(Model model, TaskData data, Device device)
         using var noGradients = no_grad();
         var metrics = data.NewMetrics(set);
         var length = set.Length ?? data.Shape.Length ?? 1;
-        var indices = new long[Math.Clamp(MaximumTokens / length, 1, MaximumBatch)];
+        var tokens = Math.Min(MaximumTokens, MaximumLogits / ((model as TokenModel)?.VocabSize ?? 1));
+        var indices = new long[Math.Clamp(tokens / length, 1, MaximumBatch)];
         for (long start = 0; start < set.Count; start += indices.Length)
         {
             cancellation.ThrowIfCancellationRequested();
             var count = (int)Math.Min(indices.Length, set.Count - start);
             for (var i = 0; i < count; i++)
                 indices[i] = start + i;
-            using var scope = NewDisposeScope();
-            using var read = data.HeldOutBatch(set, indices.AsSpan(0, count));
-            using var batch = device.type == DeviceType.CPU ? null : read.To(device);
-            metrics.Add(batch ?? read, model.Run(batch ?? read));
+            try
+            {
+                Add(metrics, set, indices.AsSpan(0, count));
+            }
+            catch (Exception e) when (MemoryShortage.Caused(e))
+            {
+                var sequences = set.Length is null && data.Shape.Length is null ? "" : $" × {length:N0} tokens";
+                throw MemoryShortage.Error($"evaluating '{set.Name}' with batches of {count:N0}{sequences}", "A smaller preset needs less.", e);
+            }
         }
         if (set.Count == 0)
             return [];
         foreach (var item in details is null ? [] : metrics.Details())
             details!.Add(item);
         return metrics.Result();
+    }
+
+    private void Add(MetricAccumulator metrics, HeldOutSet set, ReadOnlySpan<long> indices)
+    {
+        using var scope = NewDisposeScope();
+        using var read = data.HeldOutBatch(set, indices);
+        using var batch = device.type == DeviceType.CPU ? null : read.To(device);
+        metrics.Add(batch ?? read, model.Run(batch ?? read));
     }
 }

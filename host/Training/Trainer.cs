@@ -104,12 +104,33 @@ internal sealed class Trainer : IDisposable
     /// <param name="limit">At most so many, at least 1.</param>
     /// <param name="reports">Gets one report a step.</param>
     /// <exception cref="NonFiniteException">The loss or the gradients are not finite.</exception>
+    /// <exception cref="EnvironmentException">Memory ran out; the message names the batch and what to lower.</exception>
     public void Advance(long limit, List<StepReport> reports)
     {
-        if (_fused is null)
-            reports.Add(Step());
-        else
-            FusedSteps((int)Math.Clamp(Math.Min(limit, MaximumFusedExamples / _indices.Length), 1, MaximumFusedSteps), reports);
+        try
+        {
+            if (_fused is null)
+                reports.Add(Step());
+            else
+                FusedSteps((int)Math.Clamp(Math.Min(limit, MaximumFusedExamples / _indices.Length), 1, MaximumFusedSteps), reports);
+        }
+        catch (Exception e) when (MemoryShortage.Caused(e))
+        {
+            throw OutOfMemory(e);
+        }
+    }
+
+    private EnvironmentException OutOfMemory(Exception e)
+    {
+        var length = _data.Shape.Length;
+        var tokens = length is null ? "" : $" × {length:N0} {(_model.Kind == ModelKind.TokenModel ? "tokens" : "time steps")}";
+        var lower = (_indices.Length > 1, length > 1) switch
+        {
+            (true, var sequences) => $"Lower --batch-size{(sequences ? " or --length" : "")}; --set train.accumulate=N takes N batches a step, so that the step stays as large.",
+            (_, true) => "Lower --length.",
+            _ => "A smaller preset needs less.",
+        };
+        return MemoryShortage.Error($"at step {StepsDone + 1:N0} with batches of {_indices.Length:N0}{tokens} (--batch-size {_indices.Length})", lower, e);
     }
 
     /// <summary>Makes one step of tensor operations.</summary>
@@ -124,7 +145,7 @@ internal sealed class Trainer : IDisposable
         {
             _order.Fill(ExamplesDone + (long)i * _indices.Length, _indices);
             using var batch = Batch(_indices);
-            var part = _model.TrainingLoss(batch);
+            var part = _model.Run(batch).Loss;
             var value = part.ToDouble();
             if (!double.IsFinite(value))
                 throw NonFiniteLoss(part, value);

@@ -26,17 +26,24 @@ internal sealed record ModelOutline(IReadOnlyList<(string Name, long[] Shape)> P
     /// <exception cref="UserException">The model reads values while it is built, and this device has none.</exception>
     public static ModelOutline Of(IModelArchitecture architecture, ModelConfig config, OpCatalog ops)
     {
+        using var scope = NewDisposeScope();
+        using var model = Build(architecture, config, ops);
+        return new ModelOutline([.. model.named_parameters().Select(p => (p.name, p.parameter.shape))], (model as IFusedTraining)?.FusedStepName)
+        {
+            MaximumLength = (model as TokenModel)?.MaximumLength,
+        };
+    }
+
+    /// <summary>A config's model without storage: names, shapes and types only. The caller disposes it.</summary>
+    /// <exception cref="UserException">As <see cref="Of"/>.</exception>
+    public static Model Build(IModelArchitecture architecture, ModelConfig config, OpCatalog ops)
+    {
         var before = get_default_device();
         var meta = new Device(DeviceType.META);
-        using var scope = NewDisposeScope();
         try
         {
             set_default_device(meta);
-            using var model = architecture.CreateModel(config, new BuildContext { Device = meta, Ops = ops });
-            return new ModelOutline([.. model.named_parameters().Select(p => (p.name, p.parameter.shape))], (model as IFusedTraining)?.FusedStepName)
-            {
-                MaximumLength = (model as TokenModel)?.MaximumLength,
-            };
+            return architecture.CreateModel(config, new BuildContext { Device = meta, Ops = ops });
         }
         catch (ExternalException e)
         {

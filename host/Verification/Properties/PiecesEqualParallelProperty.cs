@@ -27,7 +27,7 @@ internal sealed class PiecesEqualParallelProperty() : TokenProperty(ModelAbiliti
             var (start, hidden) = (0, new List<Tensor>());
             foreach (var piece in pieces.Where(p => p > 0))
             {
-                hidden.Add(model.Hidden(ids.narrow(1, start, piece), state));
+                hidden.Add(Piece(model, ids.narrow(1, start, piece), state));
                 start += piece;
             }
             outcome = PropertyOutcome.Worse(outcome, Same(
@@ -45,7 +45,7 @@ internal sealed class PiecesEqualParallelProperty() : TokenProperty(ModelAbiliti
             return PropertyOutcome.Holds;
         var ids = subject.Ids(model, 2, length);
         using var state = NewState(model, 2);
-        var first = model.Hidden(ids.narrow(1, 0, prompt), state);
+        var first = Piece(model, ids.narrow(1, 0, prompt), state);
         var rest = StepThrough(model, ids.narrow(1, prompt, length - prompt), state);
         return Same(cat([first, rest], dim: 1), model.Hidden(ids), $"{prompt} tokens at once and {length - prompt} one by one differ from the whole sequence.");
     }

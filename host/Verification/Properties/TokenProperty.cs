@@ -42,9 +42,24 @@ internal abstract class TokenProperty(ModelAbilities needs) : IModelProperty
     protected static ModelState NewState(TokenModel model, int batch) => model.NewState(batch)
         ?? throw new UserException($"{model.GetName()} promises a step form, and NewState gives no state.");
 
-    /// <summary>Steps through ids and returns every hidden state, [batch, time, dim].</summary>
-    protected static Tensor StepThrough(TokenModel model, Tensor ids, ModelState state) =>
-        stack(ids.unbind(1).Select(column => model.Step(column, state)), dim: 1);
+    /// <summary>Steps through ids and returns every hidden state, [batch, time, dim]. Each step is a dispose scope, as in generation.</summary>
+    protected static Tensor StepThrough(TokenModel model, Tensor ids, ModelState state)
+    {
+        var hidden = new List<Tensor>();
+        foreach (var column in ids.unbind(1))
+        {
+            using var step = NewDisposeScope();
+            hidden.Add(model.Step(column, state).MoveToOuterDisposeScope());
+        }
+        return stack(hidden, dim: 1);
+    }
+
+    /// <summary>A piece of a sequence from a state, [batch, time, dim], in a dispose scope of its own.</summary>
+    protected static Tensor Piece(TokenModel model, Tensor ids, ModelState state)
+    {
+        using var piece = NewDisposeScope();
+        return model.Hidden(ids, state).MoveToOuterDisposeScope();
+    }
 
     /// <summary>Compares hidden states.</summary>
     protected static PropertyOutcome Same(Tensor got, Tensor expected, string meaning)

@@ -85,6 +85,7 @@ internal sealed class RunFixture : IDisposable
         {
             r.Remove("seconds");
             r.Remove("tokens_per_second");
+            r.Remove("peak_memory_bytes");
             return r.ToJsonString();
         });
         return (Files.FileHash.Sha256(Path.Combine(checkpoint, Checkpoint.ModelName)),

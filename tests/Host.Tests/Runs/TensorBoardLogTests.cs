@@ -36,7 +36,7 @@ internal sealed class TensorBoardLogTests
 
         Assert.That(files, Has.Count.EqualTo(3));
         Assert.That(EventFile.Shown(files), Is.EqualTo(Expected(path)).Using<(long Step, string Tag, float Value)>((a, b) =>
-            a.Step == b.Step && a.Tag == b.Tag && (a.Value == b.Value || a.Tag == "train/tokens_per_second")));
+            a.Step == b.Step && a.Tag == b.Tag && (a.Value == b.Value || a.Tag is "train/tokens_per_second" or "train/peak_memory_bytes")));
         Assert.That(files.Skip(1).Select(f => EventFile.Read(f)[1].SessionLog.Status), Is.All.EqualTo(Tensorboard.SessionLog.Types.SessionStatus.Start));
     }
 
@@ -78,7 +78,7 @@ internal sealed class TensorBoardLogTests
             var step = r["step"]!.GetValue<long>();
             return r["metrics"] is JsonObject metrics
                 ? metrics.Select(m => (step, "eval/" + m.Key, Number(m.Value!)))
-                : new[] { "loss", "lr", "tokens_per_second" }.Select(key => (step, "train/" + key, Number(r[key]!)));
+                : new[] { "loss", "lr", "tokens_per_second", "peak_memory_bytes" }.Select(key => (step, "train/" + key, Number(r[key]!)));
         }),
     ];
 

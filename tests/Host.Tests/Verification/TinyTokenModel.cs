@@ -36,7 +36,7 @@ internal sealed class TinyTokenModel : TokenModel
         return isLow && _fault == TokenFault.WrongBFloat16 ? 1.2f * logits : logits;
     }
 
-    public override ModelState NewState(int batch) => new State(zeros(batch, _decay.shape[0]), _fault == TokenFault.SharedState);
+    public override ModelState? NewState(int batch) => _fault == TokenFault.NoState ? null : new State(zeros(batch, _decay.shape[0]), _fault == TokenFault.SharedState);
 
     public override Tensor Step(Tensor ids, ModelState state)
     {
@@ -46,7 +46,7 @@ internal sealed class TinyTokenModel : TokenModel
             memory.mul_(_decay);
         memory.add_(Embed(ids));
         if (_fault == TokenFault.GrowingState)
-            ((State)state).Seen.Add(memory.clone());
+            ((State)state).Seen.Add(memory.clone().DetachFromDisposeScope());
         return memory.clone();
     }
 

@@ -39,6 +39,9 @@ internal enum TokenFault
     /// <summary>With bfloat16 products no gradient reaches the head.</summary>
     BFloat16WithoutGradient,
 
+    /// <summary>There is no state, and so no step form.</summary>
+    NoState,
+
     /// <summary>Nothing is wrong, and only nine tokens are taken.</summary>
     ShortButRight,
 

@@ -1,0 +1,71 @@
+using System.Text.Json.Nodes;
+using TorchSharp;
+using Zoo.Architectures;
+using Zoo.Files;
+using Zoo.Host.Training;
+using Zoo.Kernels;
+using Zoo.Tasks;
+
+namespace Zoo.Host.Runs;
+
+/// <summary>A model that a run folder holds, trained or imported.</summary>
+/// <param name="RunPath">The run folder.</param>
+/// <param name="Record">Its config.</param>
+/// <param name="Checkpoint">The checkpoint that is meant.</param>
+internal sealed record SavedModel(string RunPath, RunRecord Record, Checkpoint Checkpoint)
+{
+    /// <summary>Finds it.</summary>
+    /// <param name="path">A run folder, which means its newest whole checkpoint, or one checkpoint's folder.</param>
+    /// <param name="note">Told in a sentence about each newer checkpoint that is not whole.</param>
+    /// <exception cref="UserException">There is none, or it is not whole.</exception>
+    public static SavedModel Find(string path, Action<string> note)
+    {
+        if (File.Exists(Path.Combine(path, Checkpoint.StateName)))
+        {
+            var run = Path.GetDirectoryName(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))))!;
+            RunFolder.RequireRun(run);
+            return new SavedModel(run, ReadRecord(run), Checkpoint.Open(Path.TrimEndingDirectorySeparator(path)));
+        }
+        RunFolder.RequireRun(path);
+        var record = ReadRecord(path);
+        var checkpoint = new CheckpointStore(RunFolder.CheckpointsOf(path), record.Keep).NewestWhole(note)
+            ?? throw new UserException($"The run '{path}' has no checkpoint yet. `zoo train --resume {path}` goes on with it.");
+        return new SavedModel(path, record, checkpoint);
+    }
+
+    /// <summary>Builds the model and loads the checkpoint.</summary>
+    /// <exception cref="UserException">The architecture is not installed, or the checkpoint does not fit it.</exception>
+    public Model Build(Catalog catalog, torch.Device device, KernelChoice kernels, torch.ScalarType dtype)
+    {
+        var (installed, config) = Record.ReadConfig(catalog);
+        var model = ModelFactory.Build(catalog, installed, config, Record.Seed, device, kernels, dtype);
+        try
+        {
+            Checkpoint.LoadModel(model);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What the ids of a text task mean; null where the run has no text.</summary>
+    /// <exception cref="BadFileException">The run's file is no encoding.</exception>
+    public TextEncoding? ReadText()
+    {
+        var path = Path.Combine(RunPath, RunFolder.TextName);
+        return File.Exists(path) ? TextEncoding.FromJson(RunJson.Read<JsonObject>(path, "a text encoding"), path) : null;
+    }
+
+    /// <summary>Which tensors a published checkpoint had; null for a run that was trained here.</summary>
+    /// <exception cref="BadFileException">The run's file is damaged.</exception>
+    public ImportRecord? ReadImport()
+    {
+        var path = Path.Combine(RunPath, RunFolder.ImportName);
+        return File.Exists(path) ? RunJson.Read<ImportRecord>(path, "the record of an import") : null;
+    }
+
+    private static RunRecord ReadRecord(string run) => RunRecord.Read(Path.Combine(run, RunFolder.ConfigName));
+}
