@@ -10,12 +10,21 @@ public static class AtomicFile
     /// The disk is full or the folder is missing or not writable; the message names <paramref name="path"/>. An older file is still as
     /// it was.
     /// </exception>
-    public static void Write(string path, ReadOnlySpan<byte> content)
+    public static void Write(string path, ReadOnlySpan<byte> content) => Write(path, content, forTheUserAlone: false);
+
+    /// <summary>As <see cref="Write(string, ReadOnlySpan{byte})"/>.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="content">All of it.</param>
+    /// <param name="forTheUserAlone">Nobody else may read or write it, from its first byte on (where the system has permission bits).</param>
+    internal static void Write(string path, ReadOnlySpan<byte> content, bool forTheUserAlone)
     {
         var aside = Aside(path);
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None };
+        if (forTheUserAlone && !OperatingSystem.IsWindows())
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         try
         {
-            using (var stream = new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None))
+            using (var stream = new FileStream(aside, options))
             {
                 stream.Write(content);
                 stream.Flush(flushToDisk: true);

@@ -11,8 +11,22 @@ public readonly unsafe record struct KernelArray(nint Pointer, long Length)
     /// <summary>A tensor's own memory. The tensor must stay alive while it is used: `GC.KeepAlive` after the last use.</summary>
     /// <exception cref="ShapeException">The tensor is not contiguous.</exception>
     public static KernelArray Of(torch.Tensor tensor) => tensor.is_contiguous()
-        ? new(TensorData(tensor.Handle), tensor.numel())
+        ? new(TensorData(tensor.Handle), tensor.numel()) { ElementBytes = (int)tensor.ElementSize }
         : throw new ShapeException($"A tensor of shape {Shape.Describe(tensor.shape)} is not contiguous; call contiguous() first.");
+
+    /// <summary>Size of an element; 4 unless it is said.</summary>
+    public int ElementBytes { get; init; } = sizeof(float);
+
+    /// <summary>Size of all elements.</summary>
+    public long Bytes => Length * ElementBytes;
+
+    /// <summary>Some of its elements.</summary>
+    /// <param name="first">Where they begin.</param>
+    /// <param name="count">How many.</param>
+    /// <exception cref="ArgumentOutOfRangeException">It has not so many.</exception>
+    public KernelArray Slice(long first, long count) => first >= 0 && count >= 0 && first <= Length - count
+        ? this with { Pointer = Pointer + (nint)(first * ElementBytes), Length = count }
+        : throw new ArgumentOutOfRangeException(nameof(count), $"{count} elements from {first} on are not within {Length}.");
 
     /// <summary>Whether there is one; an empty array is there without memory.</summary>
     public bool IsPresent => Length >= 0 && this != default;

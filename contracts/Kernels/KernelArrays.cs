@@ -1,3 +1,5 @@
+using Zoo.Kernels.Cuda;
+
 namespace Zoo.Kernels;
 
 /// <summary>The memory of one kernel call, by name.</summary>
@@ -5,6 +7,18 @@ public sealed class KernelArrays
 {
     private readonly Dictionary<string, KernelArray> _arrays = new(StringComparer.Ordinal);
     private readonly Dictionary<string, KernelArray> _gradients = new(StringComparer.Ordinal);
+
+    /// <summary>The card whose memory these are; null where they are tensors' own memory.</summary>
+    public ICudaDevice? Device { get; init; }
+
+    /// <summary>Index of the card that the tensors are on; null where they are on the CPU.</summary>
+    internal int? Card { get; init; }
+
+    /// <summary>Every array by name.</summary>
+    internal IEnumerable<KeyValuePair<string, KernelArray>> All => _arrays;
+
+    /// <summary>Every gradient by name.</summary>
+    internal IEnumerable<KeyValuePair<string, KernelArray>> AllGradients => _gradients;
 
     /// <summary>An input, an output, or something kept by forward.</summary>
     public KernelArray this[string name] => _arrays.GetValueOrDefault(name);

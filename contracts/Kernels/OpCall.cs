@@ -40,4 +40,7 @@ public sealed class OpCall
     /// <summary>As <see cref="Size"/>, for loops.</summary>
     /// <exception cref="OverflowException">It has more than 2^31 - 1 elements.</exception>
     public int Count(string axis) => checked((int)_sizes[axis]);
+
+    /// <summary>The op with the sizes of its axes, for messages: "linear_scan (B=8, L=512, D=512)".</summary>
+    public override string ToString() => $"{Op.Name} ({string.Join(", ", _sizes.Select(s => $"{s.Key}={s.Value}"))})";
 }

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Zoo.Kernels;
@@ -19,10 +20,10 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
         using var scope = NewDisposeScope();
         var names = call.Inputs.Keys.ToArray();
         var inputs = new Tensor[names.Length];
-        var arrays = new KernelArrays();
         List<Tensor> outputs, saved;
         using (no_grad())
         {
+            var arrays = new KernelArrays { Card = CardOf(call.Inputs[names[0]]) };
             for (var i = 0; i < names.Length; i++)
             {
                 inputs[i] = call.Inputs[names[i]].contiguous();
@@ -90,6 +91,8 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
         return gradients;
     }
 
+    private static int? CardOf(Tensor tensor) => tensor.device_type == DeviceType.CUDA ? tensor.device_index : null;
+
     private static List<Tensor> Allocate(IReadOnlyList<KernelArraySpec> specs, Device device, KernelArrays arrays)
     {
         var tensors = new List<Tensor>(specs.Count);
@@ -124,7 +127,7 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
         /// <summary>Runs the backward kernel; adds a gradient, or null, for every input.</summary>
         public void Backward(List<Tensor> tensors, List<Tensor> outputGradients, List<Tensor> gradients)
         {
-            var arrays = new KernelArrays();
+            var arrays = new KernelArrays { Card = CardOf(tensors[0]) };
             for (var i = 0; i < inputCount; i++)
                 arrays.Add(names[i], KernelArray.Of(tensors[i] = tensors[i].contiguous()));
             for (var i = 0; i < outputSpecs.Count; i++)

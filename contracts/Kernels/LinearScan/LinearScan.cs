@@ -27,7 +27,7 @@ public sealed class LinearScan : Op
     public override IReadOnlyList<string> Outputs { get; } = ["h", "last_state"];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new LinearScanCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new LinearScanCpu(), new LinearScanCuda()];
 
     /// <inheritdoc/>
     public override IReadOnlyList<OpBaseline> Baselines { get; } = [new("loop", (inputs, _) => Loop(inputs["a"], inputs["b"], inputs.Find("h0")))];
