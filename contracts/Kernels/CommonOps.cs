@@ -4,5 +4,9 @@ namespace Zoo.Kernels;
 public static class CommonOps
 {
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<Op> All { get; } = [LinearScan.Instance, RmsNorm.Instance, LayerNorm.Instance];
+    public static IReadOnlyList<Op> All { get; } =
+    [
+        LinearScan.Instance, RmsNorm.Instance, LayerNorm.Instance,
+        AdamWUpdate.Instance, SgdUpdate.Instance,
+    ];
 }

@@ -38,7 +38,10 @@ public abstract class Op
     /// <param name="options">Values of the options that were given.</param>
     protected abstract NamedTensors Reference(NamedTensors inputs, OpOptions options);
 
-    /// <summary>Shapes of the outputs that kernels fill, in the order of <see cref="Outputs"/>. Needed where there are kernels.</summary>
+    /// <summary>
+    /// Shapes of the outputs that kernels fill, in the order of <see cref="Outputs"/>, without arguments that are updated. Needed where there are
+    /// kernels.
+    /// </summary>
     protected virtual IReadOnlyList<KernelArraySpec> OutputSpecs(OpCall call) => throw new NotSupportedException($"{Name} has no kernels.");
 
     /// <summary>Checks beyond names and axes.</summary>
@@ -76,6 +79,11 @@ public abstract class Op
         var backend = kernel?.Backend ?? KernelChoice.Reference;
         OpUsage.Record(Name, backend);
         var outputs = kernel is null ? Reference(inputs, options) : OpFunction.Run(call, kernel, OutputSpecs(call));
+        foreach (var argument in Arguments)
+        {
+            if (argument.Updated && inputs.Find(argument.Name) is { } updated)
+                outputs[argument.Name] = updated.detach();
+        }
         return new OpResult(outputs, backend);
     }
 
@@ -106,20 +114,26 @@ public abstract class Op
         return call;
     }
 
-    private OpKernel? Choose(OpCall call, KernelChoice choice)
+    private OpKernel? Choose(OpCall call, KernelChoice choice) => Choose(choice, k => k.WhyNot(call));
+
+    /// <summary>The kernel that a choice means, or null for the reference.</summary>
+    /// <param name="choice">Which backend is wanted.</param>
+    /// <param name="whyNot">Why a kernel cannot take this call; null when it can.</param>
+    /// <exception cref="BackendRejectedException">The demanded backend cannot.</exception>
+    private protected OpKernel? Choose(KernelChoice choice, Func<OpKernel, string?> whyNot)
     {
         var demanded = choice.For(Name);
         if (demanded == KernelChoice.Reference)
             return null;
         if (demanded is null)
-            return Kernels.FirstOrDefault(k => k.WhyNot(call) is null);
+            return Kernels.FirstOrDefault(k => whyNot(k) is null);
         var kernel = Kernels.FirstOrDefault(k => k.Backend == demanded);
         if (kernel is null && choice.NamedOps.Contains(Name))
         {
             var backends = Kernels.Select(k => k.Backend).Append(KernelChoice.Reference);
             throw new BackendRejectedException($"--kernels {choice}: {Name} has no '{demanded}' backend; it has {string.Join(", ", backends)}.");
         }
-        if (kernel?.WhyNot(call) is { } reason)
+        if (kernel is not null && whyNot(kernel) is { } reason)
             throw new BackendRejectedException($"--kernels {choice}: {Name} cannot run on '{demanded}': {reason}.");
         return kernel;
     }

@@ -14,7 +14,13 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
     public bool Optional { get; init; }
 
     /// <summary>Whether the op has a gradient of it. Where it has none, an argument that requires one is refused.</summary>
-    public bool HasGradient { get; init; } = true;
+    public bool HasGradient { get => field && !Updated; init; } = true;
+
+    /// <summary>
+    /// Whether the call changes it in place; it then has no gradient, and an output of its name is a tensor on the same memory. Autograd is not
+    /// told: it must be no tensor that a backward pass still needs.
+    /// </summary>
+    public bool Updated { get; init; }
 
     /// <summary>The one element type it may have; null for floating point.</summary>
     public torch.ScalarType? Dtype { get; init; }

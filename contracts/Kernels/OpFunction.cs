@@ -35,6 +35,12 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
             saved = Allocate(savedSpecs, device, arrays);
             kernel.Forward(call, arrays);
             GC.KeepAlive(inputs);
+            foreach (var argument in call.Op.Arguments)
+            {
+                var i = argument.Updated ? Array.IndexOf(names, argument.Name) : -1;
+                if (i >= 0 && !call.Inputs[names[i]].is_contiguous())
+                    call.Inputs[names[i]].copy_(inputs[i]);
+            }
 
             if (call.NeedsGradient)
             {

@@ -32,7 +32,7 @@ internal sealed class BenchCommand : ZooCommand
     private readonly Option<string?> _dtype = DtypeName.Option(
         "fp32 (default) or bf16: products with weights; when decoding, how the weights are stored.");
     private readonly Option<string?> _shape = OptionOf.Text("--shape", "SIZES", "With --op: sizes of its axes, such as B=4,D=512,L=512.");
-    private readonly Option<string?> _pass = OptionOf.Text("--pass", "PASS", "With --op: forward, or backward (forward and backward together); both unless given.");
+    private readonly Option<string?> _pass = OptionOf.Text("--pass", "PASS", "With --op: forward, or backward (forward and backward together); all that it has unless given.");
     private readonly Option<string?> _kernels = OptionOf.Text("--kernels", "BACKEND", "Time this backend alone; a comparison of all unless given.");
     private readonly Option<int?> _threads = NumberOption.Int32("--threads", "Threads of the arithmetic (default 1).", least: 1);
     private readonly Option<string?> _device = OptionOf.Text("--device", "DEVICE", "Where to run: cpu, cuda, or cuda:n (default cpu).");
@@ -115,7 +115,10 @@ internal sealed class BenchCommand : ZooCommand
 
     private void BenchOp(ParseResult arguments, Session session, Op op, BenchOptions options)
     {
-        var passes = arguments.GetValue(_pass) is { } named ? [OneOf("--pass", named, OpBench.Passes)] : OpBench.Passes;
+        var hasBackward = op.Arguments.Any(a => a.HasGradient);
+        var passes = arguments.GetValue(_pass) is { } named ? [OneOf("--pass", named, OpBench.Passes)] : hasBackward ? OpBench.Passes : ["forward"];
+        if (!hasBackward && passes.Contains("backward"))
+            throw new UserException($"--pass backward: {op.Name} has no gradient; it has --pass forward.");
         var sizes = OpBench.ParseShape(op, arguments.GetValue(_shape));
         var sets = RunPlanner.ParseSets(arguments.GetValue(_set)!);
         session.Output.Note(arguments.GetValue(_rates) is null ? "Measuring the machine's rates…" : "Rates as given.");

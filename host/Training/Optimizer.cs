@@ -1,4 +1,5 @@
 using Zoo.Architectures;
+using Zoo.Kernels;
 using Zoo.Training;
 using static TorchSharp.torch;
 
@@ -20,30 +21,50 @@ internal abstract class Optimizer(IReadOnlyList<OptimizedParameter> parameters) 
     public NamedTensors State => _state;
 
     /// <summary>The optimiser that the settings name, over the model's trainable parameters.</summary>
+    /// <param name="model">Its parameters and groups.</param>
+    /// <param name="settings">Complete settings.</param>
+    /// <param name="kernels">Which backend the update runs on.</param>
     /// <exception cref="UserException">The model's groups name a parameter that it has not, or one twice.</exception>
-    public static Optimizer Create(Model model, TrainingSettings settings)
+    public static Optimizer Create(Model model, TrainingSettings settings, KernelChoice kernels)
     {
         var parameters = Group(model, settings.WeightDecay!.Value);
         return settings.Optimizer!.Value switch
         {
-            OptimizerKind.Sgd => new SgdOptimizer(parameters, settings.Momentum!.Value),
-            OptimizerKind.AdamW => new AdamWOptimizer(parameters, settings.Beta1!.Value, settings.Beta2!.Value, settings.Epsilon!.Value),
+            OptimizerKind.Sgd => new SgdOptimizer(parameters, settings.Momentum!.Value) { Kernels = kernels },
+            OptimizerKind.AdamW => new AdamWOptimizer(parameters, settings.Beta1!.Value, settings.Beta2!.Value, settings.Epsilon!.Value)
+            {
+                Kernels = kernels,
+            },
             var other => throw new ArgumentOutOfRangeException(nameof(settings), other, "no such optimiser"),
         };
     }
 
+    /// <summary>Which backend the update runs on.</summary>
+    public KernelChoice Kernels { get; init; } = KernelChoice.Auto;
+
     /// <summary>Makes one update. Parameters without a gradient stay as they are.</summary>
     /// <param name="learningRate">The run's rate at this step.</param>
-    public void Step(double learningRate)
+    /// <param name="largestNorm">From this norm of all gradients together on, they are scaled down to it; 0 leaves them as they are.</param>
+    /// <returns>The norm where it was asked for, else null. Where it is not finite, nothing was updated.</returns>
+    public double? Step(double learningRate, double largestNorm = 0)
     {
-        using var noGradients = no_grad();
-        UpdateCount++;
+        using var scope = NewDisposeScope();
+        var tensors = new List<UpdatedTensor>(Parameters.Count);
         for (var i = 0; i < Parameters.Count; i++)
         {
-            using var gradient = Parameters[i].Parameter.grad;
-            if (gradient is not null)
-                Update(i, gradient, learningRate * Parameters[i].LearningRateFactor);
+            var parameter = Parameters[i];
+            if (parameter.Parameter.grad is { } gradient)
+            {
+                tensors.Add(new UpdatedTensor(parameter.Name, parameter.Parameter, gradient, learningRate * parameter.LearningRateFactor, parameter.WeightDecay)
+                {
+                    State = StateOf(i),
+                });
+            }
         }
+        var norm = Update(tensors, UpdateCount + 1, largestNorm).GradientNorm;
+        if (norm is null || double.IsFinite(norm.Value))
+            UpdateCount++;
+        return norm;
     }
 
     /// <summary>Forgets the gradients, so that the next backward pass sets instead of adds.</summary>
@@ -76,17 +97,20 @@ internal abstract class Optimizer(IReadOnlyList<OptimizedParameter> parameters) 
     }
 
     /// <summary>Frees the state; the parameters are the model's.</summary>
-    public virtual void Dispose()
+    public void Dispose()
     {
         foreach (var tensor in _state.Values)
             tensor.Dispose();
     }
 
-    /// <summary>Updates one parameter, gradients switched off.</summary>
-    /// <param name="index">Which one.</param>
-    /// <param name="gradient">Its gradient; may be changed.</param>
-    /// <param name="learningRate">Its rate at this step.</param>
-    protected abstract void Update(int index, Tensor gradient, double learningRate);
+    /// <summary>The state of one parameter, in the update's order.</summary>
+    protected abstract IReadOnlyList<Tensor> StateOf(int index);
+
+    /// <summary>Updates parameters and state in place, all in one call.</summary>
+    /// <param name="tensors">Those that have a gradient.</param>
+    /// <param name="number">Which update it is, from 1.</param>
+    /// <param name="largestNorm">As for <see cref="Step"/>.</param>
+    protected abstract UpdateResult Update(IReadOnlyList<UpdatedTensor> tensors, long number, double largestNorm);
 
     /// <summary>One tensor of state a parameter, zero, which outlives every scope.</summary>
     /// <param name="name">Its name in the original algorithm's state: "exp_avg".</param>

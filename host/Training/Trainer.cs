@@ -1,5 +1,4 @@
 using TorchSharp;
-using TorchSharp.Modules;
 using Zoo.Architectures;
 using Zoo.Kernels;
 using Zoo.Tasks;
@@ -29,7 +28,6 @@ internal sealed class Trainer : IDisposable
     private readonly double _clip;
     private readonly ExampleOrder _order;
     private readonly LearningRateSchedule _schedule;
-    private readonly Parameter[] _parameters;
     private readonly long[] _indices;
 
     /// <param name="model">On the options' device; put into training mode. The caller disposes it.</param>
@@ -56,9 +54,8 @@ internal sealed class Trainer : IDisposable
         _schedule = new LearningRateSchedule(settings, StepCount);
         _indices = new long[settings.BatchSize!.Value];
         _fused = ChooseFused(model, settings, options);
-        Optimizer = Optimizer.Create(model, settings);
-        _parameters = [.. model.TrainableParameters().Select(p => p.Parameter)];
-        if (_parameters.Length == 0 && StepCount > 0)
+        Optimizer = Optimizer.Create(model, settings, options.Kernels);
+        if (StepCount > 0 && !model.TrainableParameters().Any())
             throw new UserException($"{model.GetName()} has no trainable parameters.");
         model.Randomness = RandomStreams.OfModel(options.Seed);
         model.train();
@@ -154,10 +151,9 @@ internal sealed class Trainer : IDisposable
             loss += value / _accumulate;
             tokens += Tokens(batch);
         }
-        if (_clip > 0)
-            Clip();
         var rate = _schedule.At(StepsDone);
-        Optimizer.Step(rate);
+        if (Optimizer.Step(rate, _clip) is { } norm && !double.IsFinite(norm))
+            throw NonFiniteNorm(norm);
         Optimizer.ClearGradients();
         StepsDone++;
         return new StepReport(StepsDone, loss, rate, tokens);
@@ -242,16 +238,11 @@ internal sealed class Trainer : IDisposable
             return batch.To(_options.Device);
     }
 
-    private void Clip()
+    private NonFiniteException NonFiniteNorm(double norm)
     {
-        // The norm over all gradients; the function scales them down where it is larger.
-        var norm = nn.utils.clip_grad_norm_(_parameters, _clip);
-        if (!double.IsFinite(norm))
-        {
-            var found = FirstNonFiniteGradient() ?? "every gradient is finite, only their norm overflows";
-            Optimizer.ClearGradients();
-            throw new NonFiniteException($"Step {StepsDone + 1:N0}: the gradient norm is {Words(norm)}; first {found}.");
-        }
+        var found = FirstNonFiniteGradient() ?? "every gradient is finite, only their norm overflows";
+        Optimizer.ClearGradients();
+        return new NonFiniteException($"Step {StepsDone + 1:N0}: the gradient norm is {Words(norm)}; first {found}.");
     }
 
     private NonFiniteException NonFiniteLoss(Tensor loss, double value)

@@ -54,10 +54,19 @@ internal sealed record OpSubject(Op Op)
     public IEnumerable<bool> WithOptional => Op.Arguments.Any(a => a.Optional) ? [false, true] : [false];
 
     /// <summary>Runs it on the chosen backend with default options.</summary>
-    public NamedTensors Run(NamedTensors inputs) => Op.Invoke(inputs, OpOptions.None, Kernels).Outputs;
+    public NamedTensors Run(NamedTensors inputs) => Op.Invoke(Fresh(inputs), OpOptions.None, Kernels).Outputs;
 
     /// <summary>Runs the reference.</summary>
-    public NamedTensors RunReference(NamedTensors inputs) => Op.Invoke(inputs, OpOptions.None, KernelChoice.Parse(KernelChoice.Reference)).Outputs;
+    public NamedTensors RunReference(NamedTensors inputs) => Op.Invoke(Fresh(inputs), OpOptions.None, KernelChoice.Parse(KernelChoice.Reference)).Outputs;
+
+    /// <summary>The same with copies of what the op updates in place, so that another run starts from the same values.</summary>
+    private NamedTensors Fresh(NamedTensors inputs)
+    {
+        var fresh = new NamedTensors(inputs);
+        foreach (var argument in Op.Arguments.Where(a => a.Updated && inputs.ContainsKey(a.Name)))
+            fresh[argument.Name] = inputs[argument.Name].clone();
+        return fresh;
+    }
 
     /// <summary>The sum over the outputs that have a gradient of the output times fixed random numbers; null where none has.</summary>
     public static Tensor? Loss(Op op, NamedTensors outputs)

@@ -28,8 +28,20 @@ public unsafe interface ILanes<V> :
     /// <summary>The first <paramref name="count"/> numbers from <paramref name="source"/> on, and zeros; reads nothing beyond.</summary>
     static abstract V LoadPartial(float* source, int count);
 
+    /// <summary>The bfloat16 numbers from <paramref name="source"/> on.</summary>
+    static abstract V LoadBFloat16(ushort* source);
+
     /// <summary>Writes all of them.</summary>
     void Store(float* target);
+
+    /// <summary>
+    /// Writes all of them past the caches, for memory that is written whole and not read soon: it is then not read first. <paramref name="target"/>
+    /// is aligned to the vector's size.
+    /// </summary>
+    void StoreNonTemporal(float* target);
+
+    /// <summary>Writes all of them as bfloat16, rounded to nearest, halves to even; NaN stays NaN.</summary>
+    void StoreBFloat16(ushort* target);
 
     /// <summary>Writes the first <paramref name="count"/>, and nothing beyond.</summary>
     void StorePartial(float* target, int count);

@@ -60,7 +60,31 @@ public readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadBFloat16(ushort* source) =>
+        new(Vector128.ShiftLeft(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsUInt16()), 16).AsSingle());
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store(float* target) => _value.Store(target);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void StoreNonTemporal(float* target) => _value.StoreAlignedNonTemporal(target);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void StoreBFloat16(ushort* target) =>
+        *(ulong*)target = Vector128.Narrow(Rounded(_value), Vector128<uint>.Zero).AsUInt64().ToScalar();
+
+    /// <summary>The upper 16 bits, rounded, as whole numbers: half an upper unit is added, a little less where that makes halves even.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<uint> Rounded(Vector128<float> value)
+    {
+        var bits = value.AsUInt32();
+        var upper = bits >>> 16;
+        var rounded = bits + Vector128.Create(0x7fffu) + (upper & Vector128<uint>.One) >>> 16;
+        return Vector128.ConditionalSelect(Vector128.Equals(value, value).AsUInt32(), rounded, upper | Vector128.Create(0x40u));
+    }
 
     /// <inheritdoc/>
     public void StorePartial(float* target, int count)

@@ -6,7 +6,8 @@ namespace Zoo.Kernels;
 /// <summary>The backward of some dimensions of one sequence, from the last step to the first. Gradients that are not wanted are null.</summary>
 internal unsafe struct LinearScanBackward : ISimdKernel
 {
-    private const float SmallestNormal = 1.17549435e-38f;
+    /// <summary>Numbers below it are slow to reckon with.</summary>
+    public const float SmallestNormal = 1.17549435e-38f;
 
     public int Length, Count;
     public long Stride;                    // from one time step to the next

@@ -1,5 +1,6 @@
 using TorchSharp.Modules;
 using Zoo.Host.Training;
+using Zoo.Kernels;
 using static TorchSharp.torch;
 
 namespace Zoo.Tests.Training;
@@ -43,7 +44,7 @@ internal sealed class OptimizerTests
     public void Create_GroupOfTheModel_GetsItsOwnDecayAndFactor()
     {
         using var model = new TinyClassifier();
-        using var optimizer = Optimizer.Create(model, TestSettings.Complete);
+        using var optimizer = Optimizer.Create(model, TestSettings.Complete, KernelChoice.Auto);
 
         Assert.That(optimizer.State.Keys, Has.Count.EqualTo(12).And.Contains("bn.weight.exp_avg_sq"));
     }
@@ -61,6 +62,45 @@ internal sealed class OptimizerTests
 
         Assert.That(unused.data<float>().ToArray(), Is.All.EqualTo(1f));
         Assert.That(used.data<float>().ToArray(), Is.All.Not.EqualTo(1f));
+    }
+
+    [Test]
+    public void Step_Bound_ClipsTheUpdateAndLeavesTheGradient()
+    {
+        using var scope = NewDisposeScope();
+        var parameter = new Parameter(zeros(2, 8));
+        using var optimizer = new SgdOptimizer([new("p", parameter, 1, 0)], momentum: 0);
+        parameter.sum().backward();
+
+        Assert.That(optimizer.Step(1, largestNorm: 2), Is.EqualTo(4).Within(1e-6));
+        Assert.That(parameter.data<float>().ToArray(), Is.All.EqualTo(-0.5f).Within(1e-6));
+        Assert.That(parameter.grad!.data<float>().ToArray(), Is.All.EqualTo(1f));
+    }
+
+    [Test]
+    public void Step_NormNotFinite_UpdatesAndCountsNothing()
+    {
+        using var scope = NewDisposeScope();
+        var parameter = new Parameter(ones(8));
+        using var optimizer = new AdamWOptimizer([new("p", parameter, 1, 0.1)], 0.9, 0.99, 1e-8);
+        (parameter * float.NaN).sum().backward();
+
+        Assert.That(optimizer.Step(1, largestNorm: 2), Is.NaN);
+        Assert.That(optimizer.UpdateCount, Is.Zero);
+        Assert.That(parameter.data<float>().ToArray(), Is.All.EqualTo(1f));
+    }
+
+    [TestCase("cpu"), TestCase("reference"), TestCase("adamw=reference")]
+    public void Step_BackendChosen_IsTheOneThatRuns(string kernels)
+    {
+        using var scope = NewDisposeScope();
+        var parameter = new Parameter(ones(8));
+        using var optimizer = new AdamWOptimizer([new("p", parameter, 1, 0.1)], 0.9, 0.99, 1e-8) { Kernels = KernelChoice.Parse(kernels) };
+        parameter.sum().backward();
+        OpUsage.Reset();
+        optimizer.Step(1);
+
+        Assert.That(OpUsage.Backends["adamw"], Is.EqualTo(kernels.Split('=')[^1]));
     }
 
     [Test]

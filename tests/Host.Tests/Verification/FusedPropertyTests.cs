@@ -16,7 +16,7 @@ public sealed class FusedPropertyTests
     {
         var result = Checks(() => new FusedSoftmaxRegression()).Single(c => c.Case == Case).Run();
         Assert.That(result.Status, Is.EqualTo(CheckStatus.Pass), result.Reason);
-        Assert.That(result.Backends, Is.EqualTo(new Dictionary<string, string> { ["fused_softmax_step"] = "cpu+reference" }));
+        Assert.That(result.Backends, Is.EqualTo(new Dictionary<string, string> { ["fused_softmax_step"] = "cpu+reference", ["sgd"] = "cpu" }));
     }
 
     [Test]
