@@ -28,6 +28,15 @@ public abstract class Model(string name) : nn.Module(name)
     /// <exception cref="ArgumentException">The batch is not of this kind.</exception>
     public abstract ModelOutput Run(Batch batch);
 
+    /// <summary>The mean loss alone: what training needs. A model that can do so without the outputs saves them here.</summary>
+    /// <returns>A scalar, the same as <see cref="Run"/>'s but for rounding.</returns>
+    /// <exception cref="ArgumentException">The batch is not of this kind.</exception>
+    public virtual Tensor TrainingLoss(Batch batch)
+    {
+        using var scope = NewDisposeScope();
+        return Run(batch).Loss.MoveToOuterDisposeScope();
+    }
+
     /// <summary>Runs named inputs as the golden cases have them, for `zoo verify`.</summary>
     /// <param name="inputs">Inputs by name, without the "in." prefix.</param>
     /// <returns>Outputs by name, without the "out." prefix.</returns>

@@ -56,19 +56,48 @@ public abstract class TokenModel(string name) : Model(name)
         return all;
     }
 
+    /// <summary>
+    /// Mean cross-entropy of the head's logits. A model whose head is one matrix overrides it with <see cref="Kernels.CrossEntropy"/>, which
+    /// never holds all logits at once.
+    /// </summary>
+    /// <param name="hidden">[n, dim].</param>
+    /// <param name="targets">int64 [n].</param>
+    /// <returns>A scalar.</returns>
+    public virtual Tensor HeadLoss(Tensor hidden, Tensor targets)
+    {
+        using var logits = Head(hidden);
+        return nn.functional.cross_entropy(logits, targets);
+    }
+
     /// <inheritdoc/>
     /// <remarks>The head and the loss see only positions with a target.</remarks>
     public override ModelOutput Run(Batch batch)
     {
-        if (batch is not TokenBatch tokens)
-            throw new ArgumentException($"{GetName()} takes token batches, not {batch.GetType().Name}.", nameof(batch));
+        var tokens = Tokens(batch);
         using var scope = NewDisposeScope();
-        var scored = Hidden(tokens.Ids).flatten(0, 1).index_select(0, tokens.ScoredPositions);   // [n, dim]
-        var logits = Head(scored);                                                               // [n, vocabulary]
+        var logits = Head(Scored(tokens));                                  // [n, vocabulary]
         var loss = nn.functional.cross_entropy(logits, tokens.Targets);
         return new ModelOutput(logits.MoveToOuterDisposeScope(), loss.MoveToOuterDisposeScope());
     }
 
+    /// <inheritdoc/>
+    public override Tensor TrainingLoss(Batch batch)
+    {
+        var tokens = Tokens(batch);
+        using var scope = NewDisposeScope();
+        return HeadLoss(Scored(tokens), tokens.Targets).MoveToOuterDisposeScope();
+    }
+
     /// <summary>`ids` to `logits` [batch, time, vocabulary].</summary>
     public override NamedTensors RunCase(NamedTensors inputs) => new() { ["logits"] = Head(Hidden(inputs["ids"])) };
+
+    private TokenBatch Tokens(Batch batch) => batch as TokenBatch
+        ?? throw new ArgumentException($"{GetName()} takes token batches, not {batch.GetType().Name}.", nameof(batch));
+
+    /// <summary>Hidden states of the positions with a target, [n, dim].</summary>
+    private Tensor Scored(TokenBatch tokens)
+    {
+        var hidden = Hidden(tokens.Ids).flatten(0, 1);
+        return tokens.AllScored ? hidden : hidden.index_select(0, tokens.ScoredPositions);   // the copy, and its backward, are worth sparing
+    }
 }

@@ -6,7 +6,7 @@ public static class CommonOps
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Op> All { get; } =
     [
-        LinearScan.Instance, RmsNorm.Instance, LayerNorm.Instance,
+        LinearScan.Instance, RmsNorm.Instance, LayerNorm.Instance, CrossEntropy.Instance,
         AdamWUpdate.Instance, SgdUpdate.Instance,
     ];
 }

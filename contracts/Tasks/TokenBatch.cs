@@ -17,6 +17,18 @@ public sealed class TokenBatch(torch.Tensor ids, torch.Tensor scoredPositions, t
     /// <summary>The ids expected there, int64 [n].</summary>
     public torch.Tensor Targets { get; } = targets;
 
+    /// <summary>Whether every position has a target, and the targets are in the positions' order.</summary>
+    public bool AllScored
+    {
+        get
+        {
+            if (ScoredPositions.shape[0] != Ids.numel())
+                return false;
+            using var all = torch.arange(Ids.numel(), torch.int64, Ids.device);
+            return ScoredPositions.Equals(all);
+        }
+    }
+
     /// <inheritdoc/>
     public override int Count => (int)Ids.shape[0];
 

@@ -142,7 +142,7 @@ internal sealed class Trainer : IDisposable
         {
             _order.Fill(ExamplesDone + (long)i * _indices.Length, _indices);
             using var batch = Batch(_indices);
-            var part = _model.Run(batch).Loss;
+            var part = _model.TrainingLoss(batch);
             var value = part.ToDouble();
             if (!double.IsFinite(value))
                 throw NonFiniteLoss(part, value);

@@ -19,7 +19,7 @@ internal static class ModelGradients
     public static NamedTensors OfLoss(Model model, Batch batch)
     {
         model.zero_grad();
-        Gradients.Backward(model.Run(batch).Loss);
+        Gradients.Backward(model.TrainingLoss(batch));
         var gradients = new NamedTensors();
         foreach (var (name, parameter) in model.TrainableParameters())
         {
@@ -34,6 +34,6 @@ internal static class ModelGradients
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        return model.Run(batch).Loss.to(ScalarType.Float64).item<double>();
+        return model.TrainingLoss(batch).to(ScalarType.Float64).item<double>();
     }
 }

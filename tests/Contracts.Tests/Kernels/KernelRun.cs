@@ -16,7 +16,7 @@ internal static class KernelRun
     public static NamedTensors Kernel(
         Op op, NamedTensors inputs, OpOptions options, NamedTensors outputs, NamedTensors cotangents, IEnumerable<string> wanted)
     {
-        var leaves = new NamedTensors(inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.detach().requires_grad_())));
+        var leaves = new NamedTensors(inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.is_floating_point() ? i.Value.detach().requires_grad_() : i.Value)));
         var call = op.Describe(leaves, options);
         var kernel = op.Kernels.Single(k => k.Backend == KernelChoice.Cpu);
         var results = new NamedTensors();
@@ -57,7 +57,7 @@ internal static class KernelRun
         Op op, NamedTensors inputs, OpOptions options, NamedTensors cotangents, IReadOnlyCollection<string> wanted, string kernels, ScalarType dtype)
     {
         var leaves = new NamedTensors(inputs.Select(
-            i => KeyValuePair.Create(i.Key, i.Value.detach().to(dtype).requires_grad_(wanted.Contains(i.Key)))));
+            i => KeyValuePair.Create(i.Key, i.Value.is_floating_point() ? i.Value.detach().to(dtype).requires_grad_(wanted.Contains(i.Key)) : i.Value)));
         var results = op.Invoke(leaves, options, KernelChoice.Parse(kernels)).Outputs;
         if (cotangents.Count == 0 || wanted.Count == 0)
             return results;

@@ -1,0 +1,202 @@
+using System.Runtime.CompilerServices;
+
+namespace Zoo.Kernels.Cpu;
+
+/// <summary>
+/// Products of small matrices, for kernels that multiply what they have in cache (attention, cross-entropy). Whole layers are libtorch's
+/// business.
+/// </summary>
+/// <remarks>
+/// Tiles of 4 rows by 2 vectors in registers: 8 sums that do not wait for each other, 6 loads for 8 multiply-adds, and it fits the 16
+/// registers of AVX2. Every element is summed over k in order, so that nothing depends on how rows are shared among threads.
+/// </remarks>
+internal static unsafe class MatrixProduct
+{
+    private const int Rows = 4;
+
+    /// <summary>Steps of k at a time: two vectors of so many rows of b are 32 KB, the first cache.</summary>
+    private const int Steps = 256;
+
+    /// <summary>c[i, j] = Σ_k a[i, k] b[k, j], added to what is there or in its place.</summary>
+    /// <param name="m">Rows of a and c.</param>
+    /// <param name="n">Columns of b and c.</param>
+    /// <param name="k">Columns of a and rows of b.</param>
+    /// <param name="a">Element (i, k) at i·<paramref name="aRow"/> + k·<paramref name="aStep"/>: a transposed matrix has step and row exchanged.</param>
+    /// <param name="aRow">From a row of a to the next.</param>
+    /// <param name="aStep">From a column of a to the next.</param>
+    /// <param name="b">Columns lie together.</param>
+    /// <param name="bRow">From a row of b to the next.</param>
+    /// <param name="c">Columns lie together.</param>
+    /// <param name="cRow">From a row of c to the next.</param>
+    /// <param name="add">Whether the product is added to c.</param>
+    public static void Run<V>(int m, int n, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
+        where V : struct, ILanes<V>
+    {
+        if (k == 0 && !add)
+        {
+            for (var i = 0; i < m; i++)
+                new Span<float>(c + i * cRow, n).Clear();
+        }
+        for (var first = 0; first < k; first += Steps)
+            Block<V>(m, n, Math.Min(Steps, k - first), a + first * aStep, aRow, aStep, b + first * bRow, bRow, c, cRow, add || first > 0);
+    }
+
+    /// <summary>The same with b in panels, each as wide as a tile: (k, j) at (j / width)·rows·width + k·width + j % width.</summary>
+    /// <remarks>
+    /// Rows of b that lie a power of two apart share few places of the first cache and drive each other out; in a panel they lie together.
+    /// </remarks>
+    public static void RunPanels<V>(int m, int n, int k, float* a, long aRow, long aStep, float* panels, int panelRows, float* c, long cRow, bool add)
+        where V : struct, ILanes<V>
+    {
+        var width = PanelWidth<V>();
+        for (var j = 0; j < n; j += width)
+            Run<V>(m, Math.Min(width, n - j), k, a, aRow, aStep, panels + (long)j * panelRows, width, c + j, cRow, add);
+    }
+
+    /// <summary>Columns of a panel.</summary>
+    public static int PanelWidth<V>()
+        where V : struct, ILanes<V> => 2 * V.Count;
+
+    /// <summary>Lays rows out in panels, the last one filled up with zeros.</summary>
+    public static void Pack(int rows, int columns, float* source, long sourceRow, float* panels, int width)
+    {
+        for (var j = 0; j < columns; j += width)
+        {
+            var count = Math.Min(width, columns - j);
+            for (var i = 0; i < rows; i++, panels += width)
+            {
+                new Span<float>(source + i * sourceRow + j, count).CopyTo(new Span<float>(panels, count));
+                if (count < width)
+                    new Span<float>(panels + count, width - count).Clear();
+            }
+        }
+    }
+
+    /// <summary>Lays the transposed matrix out in panels: its rows become columns; the last panel is filled up with zeros.</summary>
+    public static void PackTransposed(int rows, int columns, float* source, long sourceRow, float* panels, int width)
+    {
+        for (var i = 0; i < rows; i++)
+        {
+            float* from = source + i * sourceRow, to = panels + (long)(i / width) * width * columns + i % width;
+            for (var j = 0; j < columns; j++, to += width)
+                *to = from[j];
+        }
+        if (rows % width == 0)
+            return;
+        var last = panels + (long)(rows / width) * width * columns;
+        for (var j = 0; j < columns; j++)
+            new Span<float>(last + j * width + rows % width, width - rows % width).Clear();
+    }
+
+    private static void Block<V>(int m, int n, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
+        where V : struct, ILanes<V>
+    {
+        var j = 0;
+        for (; j + 2 * V.Count <= n; j += 2 * V.Count)
+        {
+            for (var i = 0; i < m; i += Rows)
+                TwoVectors<V>(Math.Min(Rows, m - i), k, a + i * aRow, aRow, aStep, b + j, bRow, c + i * cRow + j, cRow, add);
+        }
+        for (; j + V.Count <= n; j += V.Count)
+        {
+            for (var i = 0; i < m; i += Rows)
+                OneVector<V>(Math.Min(Rows, m - i), k, a + i * aRow, aRow, aStep, b + j, bRow, c + i * cRow + j, cRow, add);
+        }
+        if (j < n)
+            Columns(m, n - j, k, a, aRow, aStep, b + j, bRow, c + j, cRow, add);
+    }
+
+    // Rows that a has not are the last one once more: reckoned, and not stored.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void TwoVectors<V>(int rows, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
+        where V : struct, ILanes<V>
+    {
+        float* a0 = a, a1 = a + Math.Min(1, rows - 1) * aRow, a2 = a + Math.Min(2, rows - 1) * aRow, a3 = a + Math.Min(3, rows - 1) * aRow;
+        V c00 = V.Zero, c01 = V.Zero, c10 = V.Zero, c11 = V.Zero, c20 = V.Zero, c21 = V.Zero, c30 = V.Zero, c31 = V.Zero;
+        for (var i = 0; i < k; i++)
+        {
+            V b0 = V.Load(b), b1 = V.Load(b + V.Count);
+            var x = V.Create(*a0);
+            c00 = V.MultiplyAdd(x, b0, c00);
+            c01 = V.MultiplyAdd(x, b1, c01);
+            x = V.Create(*a1);
+            c10 = V.MultiplyAdd(x, b0, c10);
+            c11 = V.MultiplyAdd(x, b1, c11);
+            x = V.Create(*a2);
+            c20 = V.MultiplyAdd(x, b0, c20);
+            c21 = V.MultiplyAdd(x, b1, c21);
+            x = V.Create(*a3);
+            c30 = V.MultiplyAdd(x, b0, c30);
+            c31 = V.MultiplyAdd(x, b1, c31);
+            a0 += aStep;
+            a1 += aStep;
+            a2 += aStep;
+            a3 += aStep;
+            b += bRow;
+        }
+        Keep(c00, c, add);
+        Keep(c01, c + V.Count, add);
+        if (rows > 1)
+        {
+            Keep(c10, c + cRow, add);
+            Keep(c11, c + cRow + V.Count, add);
+        }
+        if (rows > 2)
+        {
+            Keep(c20, c + 2 * cRow, add);
+            Keep(c21, c + 2 * cRow + V.Count, add);
+        }
+        if (rows > 3)
+        {
+            Keep(c30, c + 3 * cRow, add);
+            Keep(c31, c + 3 * cRow + V.Count, add);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void OneVector<V>(int rows, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
+        where V : struct, ILanes<V>
+    {
+        float* a0 = a, a1 = a + Math.Min(1, rows - 1) * aRow, a2 = a + Math.Min(2, rows - 1) * aRow, a3 = a + Math.Min(3, rows - 1) * aRow;
+        V c0 = V.Zero, c1 = V.Zero, c2 = V.Zero, c3 = V.Zero;
+        for (var i = 0; i < k; i++)
+        {
+            var b0 = V.Load(b);
+            c0 = V.MultiplyAdd(V.Create(*a0), b0, c0);
+            c1 = V.MultiplyAdd(V.Create(*a1), b0, c1);
+            c2 = V.MultiplyAdd(V.Create(*a2), b0, c2);
+            c3 = V.MultiplyAdd(V.Create(*a3), b0, c3);
+            a0 += aStep;
+            a1 += aStep;
+            a2 += aStep;
+            a3 += aStep;
+            b += bRow;
+        }
+        Keep(c0, c, add);
+        if (rows > 1)
+            Keep(c1, c + cRow, add);
+        if (rows > 2)
+            Keep(c2, c + 2 * cRow, add);
+        if (rows > 3)
+            Keep(c3, c + 3 * cRow, add);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Keep<V>(V sum, float* target, bool add)
+        where V : struct, ILanes<V> => (add ? sum + V.Load(target) : sum).Store(target);
+
+    /// <summary>The last columns, fewer than a vector holds.</summary>
+    private static void Columns(int m, int n, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
+    {
+        for (var i = 0; i < m; i++)
+        {
+            for (var j = 0; j < n; j++)
+            {
+                var sum = 0f;
+                for (var l = 0; l < k; l++)
+                    sum = MathF.FusedMultiplyAdd(a[i * aRow + l * aStep], b[l * bRow + j], sum);
+                c[i * cRow + j] = add ? c[i * cRow + j] + sum : sum;
+            }
+        }
+    }
+}
