@@ -66,6 +66,9 @@ public abstract class Op
         ? torch.zeros(shape, dtype)
         : torch.randn(shape);
 
+    /// <summary>Letters of axes that a benchmark's shape may leave out, each with the letter whose size it then has.</summary>
+    public virtual IReadOnlyDictionary<string, string> ImpliedSizes => new Dictionary<string, string>();
+
     /// <summary>Runs the op, with gradients for the inputs that require them.</summary>
     /// <param name="inputs">Tensors by argument name, on one device.</param>
     /// <param name="options">Options by name.</param>
@@ -108,6 +111,11 @@ public abstract class Op
                 argument.Check(tensor, Name, sizes);
             else if (!argument.Optional)
                 throw new ShapeException($"{Name} needs the argument '{argument.Name}'.");
+        }
+        foreach (var argument in Arguments.Where(a => a.HasProducts))
+        {
+            if (inputs.Find(argument.Name) is { } tensor)
+                argument.Check(tensor, Name, sizes);            // every letter has its size now
         }
         var call = new OpCall(this, inputs, options, sizes);
         Check(call);

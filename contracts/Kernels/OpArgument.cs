@@ -4,7 +4,10 @@ namespace Zoo.Kernels;
 
 /// <summary>A tensor argument of an op.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Axes">Its axes in order; equal letters mean equal sizes across arguments, a number means that size, "..." any leading axes.</param>
+/// <param name="Axes">
+/// Its axes in order; equal letters mean equal sizes across arguments, a number means that size, "..." any leading axes, and "4*H*D" the product of
+/// letters that stand alone elsewhere, and of numbers.
+/// </param>
 public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
 {
     /// <summary>Other axes that it may have instead, each list of another length.</summary>
@@ -26,15 +29,28 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
     public torch.ScalarType? Dtype { get; init; }
 
     /// <summary>Every letter that a size is asked for.</summary>
-    public IEnumerable<string> Letters => OtherAxes.Prepend(Axes).SelectMany(axes => axes).Where(IsLetter).Distinct();
+    public IEnumerable<string> Letters => OtherAxes.Prepend(Axes).SelectMany(axes => axes).SelectMany(LettersOf).Distinct();
 
-    /// <summary>Whether an axis is a letter, not a number or "...".</summary>
-    public static bool IsLetter(string axis) => axis != "..." && !char.IsAsciiDigit(axis[0]);
+    /// <summary>Whether one of its axes is a product.</summary>
+    internal bool HasProducts => OtherAxes.Prepend(Axes).Any(axes => axes.Any(IsProduct));
+
+    /// <summary>The letters of an axis: one, the factors of a product that are letters, or none.</summary>
+    public static IEnumerable<string> LettersOf(string axis) => axis == "..." ? [] : axis.Split('*').Where(factor => !char.IsAsciiDigit(factor[0]));
+
+    /// <summary>The size of an axis; null where it is "..." or one of its letters has none.</summary>
+    /// <param name="axis">A letter, a number, a product or "...".</param>
+    /// <param name="sizes">By letter.</param>
+    public static long? SizeOf(string axis, IReadOnlyDictionary<string, long> sizes)
+    {
+        if (axis == "..." || !LettersOf(axis).All(sizes.ContainsKey))
+            return null;
+        return axis.Split('*').Aggregate(1L, (product, factor) => checked(product * (sizes.TryGetValue(factor, out var size) ? size : long.Parse(factor))));
+    }
 
     /// <summary>The longest of its lists of axes whose letters all have a size; <see cref="Axes"/> where none has.</summary>
     /// <param name="sizes">By letter.</param>
     public IReadOnlyList<string> AxesFor(IReadOnlyDictionary<string, long> sizes) => OtherAxes.Append(Axes)
-        .Where(axes => axes.Where(IsLetter).All(sizes.ContainsKey)).MaxBy(axes => axes.Count) ?? Axes;
+        .Where(axes => axes.SelectMany(LettersOf).All(sizes.ContainsKey)).MaxBy(axes => axes.Count) ?? Axes;
 
     /// <summary>Checks a tensor against the axes and the sizes bound so far.</summary>
     /// <exception cref="ShapeException">It does not fit.</exception>
@@ -48,11 +64,9 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
         var fits = trailing.Length == axes.Count;
         for (var i = 0; fits && i < axes.Count; i++)
         {
-            if (long.TryParse(axes[i], out var fixedSize))
-                fits = trailing[i] == fixedSize;
-            else if (sizes.TryGetValue(axes[i], out var size))
+            if (SizeOf(axes[i], sizes) is { } size)
                 fits = trailing[i] == size;
-            else
+            else if (!IsProduct(axes[i]))                       // of a product, the letters may come later: it is checked again
                 sizes[axes[i]] = trailing[i];
         }
         if (Dtype is { } dtype ? tensor.dtype != dtype : !tensor.is_floating_point())
@@ -64,8 +78,10 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
             var forms = OtherAxes.Prepend(Axes).ToList();
             if (forms.Any(form => form.Count == shape.Length))
                 forms.RemoveAll(form => form.Count != shape.Length);
-            var words = forms.Select(form => $"[{string.Join(", ", form.Select(a => sizes.TryGetValue(a, out var size) ? $"{a} {size}" : a))}]");
+            var words = forms.Select(form => $"[{string.Join(", ", form.Select(a => !long.TryParse(a, out _) && SizeOf(a, sizes) is { } size ? $"{a} {size}" : a))}]");
             throw new ShapeException($"{op}: '{Name}' is {Shape.Describe(shape)} but must be {string.Join(" or ", words)}.");
         }
     }
+
+    private static bool IsProduct(string axis) => axis.Contains('*');
 }

@@ -105,7 +105,7 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
         foreach (var spec in specs)
         {
             var tensor = empty(spec.Shape, spec.Dtype, device);
-            arrays.Add(spec.Name, KernelArray.Of(tensor));
+            arrays.Add(spec.Key, KernelArray.Of(tensor));
             tensors.Add(tensor);
         }
         return tensors;
@@ -137,9 +137,9 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
             for (var i = 0; i < inputCount; i++)
                 arrays.Add(names[i], KernelArray.Of(tensors[i] = tensors[i].contiguous()));
             for (var i = 0; i < outputSpecs.Count; i++)
-                arrays.Add(outputSpecs[i].Name, KernelArray.Of(tensors[inputCount + i]));
+                arrays.Add(outputSpecs[i].Key, KernelArray.Of(tensors[inputCount + i]));
             for (var i = 0; i < savedSpecs.Count; i++)
-                arrays.Add(savedSpecs[i].Name, KernelArray.Of(tensors[inputCount + outputSpecs.Count + i]));
+                arrays.Add(savedSpecs[i].Key, KernelArray.Of(tensors[inputCount + outputSpecs.Count + i]));
             var contiguous = new List<Tensor>();
             for (var i = 0; i < outputSpecs.Count; i++)
             {
@@ -147,7 +147,7 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
                     continue;
                 var gradient = given.contiguous();
                 contiguous.Add(gradient);
-                arrays.AddGradient(outputSpecs[i].Name, KernelArray.Of(gradient));
+                arrays.AddGradient(outputSpecs[i].Key, KernelArray.Of(gradient));
             }
             for (var i = 0; i < inputCount; i++)
             {

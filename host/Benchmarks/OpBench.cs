@@ -26,7 +26,12 @@ internal static class OpBench
                 throw new UserException($"--shape {text}: {op.Name} has no axis '{part[..equals]}'; it has {string.Join(", ", letters)}.");
             sizes[part[..equals]] = size;
         }
-        var needed = op.Arguments.Where(a => !a.Optional).SelectMany(a => a.Axes).Where(letters.Contains).Distinct().Where(l => !sizes.ContainsKey(l)).ToList();
+        foreach (var (letter, source) in op.ImpliedSizes)
+        {
+            if (sizes.TryGetValue(source, out var size))
+                sizes.TryAdd(letter, size);
+        }
+        var needed = op.Arguments.Where(a => !a.Optional).SelectMany(a => a.Axes).SelectMany(OpArgument.LettersOf).Distinct().Where(l => !sizes.ContainsKey(l)).ToList();
         return needed.Count == 0
             ? sizes
             : throw new UserException($"{op.Name} also needs the size of {string.Join(", ", needed)}: --shape {string.Join(',', letters.Select(l => $"{l}={(sizes.TryGetValue(l, out var s) ? s : "…")}"))}.");
@@ -106,9 +111,8 @@ internal static class OpBench
 
     private static Tensor Sample(Op op, OpArgument argument, IReadOnlyDictionary<string, long> sizes, Device device)
     {
-        var shape = argument.AxesFor(sizes).Where(a => a != "...").Select(a => long.TryParse(a, CultureInfo.InvariantCulture, out var number) ? number
-            : sizes.TryGetValue(a, out var size) ? size
-            : throw new UserException($"'{argument.Name}' of {op.Name} also needs the size of {a}: add {a}=… to --shape.")).ToArray();
+        var shape = argument.AxesFor(sizes).Where(a => a != "...").Select(a => OpArgument.SizeOf(a, sizes)
+            ?? throw new UserException($"'{argument.Name}' of {op.Name} also needs the size of {a}: add {a}=… to --shape.")).ToArray();
         return op.Sample(argument, shape).to(device);
     }
 

@@ -42,6 +42,8 @@ internal sealed record OpSubject(Op Op)
         {
             if (axis == "...")
                 return 2;
+            if (axis.Contains('*'))
+                return axis.Split('*').Aggregate(1L, (product, factor) => product * SizeOf(factor));
             if (long.TryParse(axis, out var size))
                 return size;
             if (!sizes.TryGetValue(axis, out size))

@@ -62,6 +62,18 @@ public sealed class OpArgumentTests
         Assert.That(() => Invoke(inputs()), Throws.TypeOf<ShapeException>().With.Message.EqualTo(sentence));
     }
 
+    [Test]
+    public void Invoke_AxisIsAProduct_ItsLettersMayComeLater()
+    {
+        using var scope = NewDisposeScope();
+        NamedTensors Inputs(long width, long rows) => new() { ["x"] = ones(2, width), ["r"] = ones(3, rows, 5), ["state"] = ones(4, 15) };
+        Assert.That(new HeadsOp().Invoke(Inputs(60, 20), OpOptions.None, KernelChoice.Auto).Outputs["y"].shape, Is.EqualTo(new long[] { 2, 60 }));
+        Assert.That(() => new HeadsOp().Invoke(Inputs(45, 20), OpOptions.None, KernelChoice.Auto),
+            Throws.TypeOf<ShapeException>().With.Message.EqualTo("heads: 'x' is [2, 45] but must be [B 2, 4*H*D 60]."));
+        Assert.That(() => new HeadsOp().Invoke(Inputs(60, 21), OpOptions.None, KernelChoice.Auto),
+            Throws.TypeOf<ShapeException>().With.Message.EqualTo("heads: 'r' is [3, 21, 5] but must be [H 3, 4*D 20, D 5]."));
+    }
+
     [TestCase("\"three\"", "The option 'scale' is \"three\"; it must be a number.")]
     [TestCase("true", "The option 'scale' is true; it must be a number.")]
     [TestCase("[3]", "The option 'scale' is [3]; it must be a number.")]
@@ -111,5 +123,19 @@ public sealed class OpArgumentTests
         public override IReadOnlyList<string> Outputs => ["y"];
 
         protected override NamedTensors Reference(NamedTensors inputs, OpOptions options) => new() { ["y"] = inputs["x"] * options.Get("scale", 1.0) };
+    }
+
+    /// <summary>Heads in one axis, told apart by weights that come after.</summary>
+    private sealed class HeadsOp : Op
+    {
+        public override string Name => "heads";
+
+        public override string Title => "x as it is";
+
+        public override IReadOnlyList<OpArgument> Arguments { get; } = [new("x", "B", "4*H*D"), new("r", "H", "4*D", "D"), new("state", "4", "H*D")];
+
+        public override IReadOnlyList<string> Outputs => ["y"];
+
+        protected override NamedTensors Reference(NamedTensors inputs, OpOptions options) => new() { ["y"] = inputs["x"].clone() };
     }
 }
