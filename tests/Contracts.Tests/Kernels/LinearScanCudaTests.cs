@@ -20,13 +20,24 @@ public sealed class LinearScanCudaTests
         TestContext.Out.WriteLine(worst);
     }
 
+    /// <summary>Few sequences of many steps: time is cut into chunks.</summary>
+    [TestCase(1, 1100, 5)]
+    [TestCase(1, 2600, 33)]
+    [TestCase(3, 1025, 1)]
+    public void Kernel_ManySteps_EqualsFloat64(int batch, int length, int dim)
+    {
+        using var scope = NewDisposeScope();
+        var inputs = Inputs(batch, length, dim, initial: true);
+        EmulatedOp.Check(LinearScan.Instance, inputs, Tolerance);
+        EmulatedOp.Check(LinearScan.Instance, inputs, Tolerance, wanted: ["a"], unused: ["last_state"]);
+    }
+
     [TestCase(1f), TestCase(0f), TestCase(0.5f), TestCase(1e-30f), TestCase(-1f), TestCase(1e30f)]
     public void Kernel_ExtremeDecay_EqualsFloat64(float decay)
     {
         using var scope = NewDisposeScope();
         var inputs = Inputs(2, 300, 20, initial: true);
         inputs["a"].fill_(decay);
-        inputs["b"].zero_();
         inputs["b"].slice(1, 10, 300, 1).zero_();
         if (decay > 1)
             inputs["h0"].zero_();   // infinite products of decays meet a state of zero
