@@ -10,11 +10,12 @@ public sealed class CudaSource
     private const string Header = ".cuh";
     private static readonly ConcurrentDictionary<(Assembly, string), CudaSource> Known = new();
 
-    private CudaSource(Assembly assembly, string name)
+    /// <summary>A source of some text, as if the assembly embedded it.</summary>
+    internal CudaSource(Assembly assembly, string name, string text)
     {
         Assembly = assembly;
         Name = name;
-        Text = Read(assembly, name);
+        Text = text;
         var headers = new SortedDictionary<string, string>(StringComparer.Ordinal);
         foreach (var home in (Assembly[])[typeof(CudaSource).Assembly, assembly])
         {
@@ -45,7 +46,7 @@ public sealed class CudaSource
         var (assembly, name) = key;
         var all = Names(assembly).Where(n => n == name || n.EndsWith("/" + name, StringComparison.Ordinal)).ToList();
         return all.Count == 1
-            ? new CudaSource(assembly, all[0])
+            ? new CudaSource(assembly, all[0], Read(assembly, all[0]))
             : throw new ArgumentException($"{assembly.GetName().Name} embeds {(all.Count == 0 ? "no" : "several")} '{name}'; it has: {string.Join(", ", Names(assembly))}.");
     });
 

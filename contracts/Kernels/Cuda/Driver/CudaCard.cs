@@ -18,13 +18,18 @@ internal sealed unsafe class CudaCard : ICudaDevice
     private readonly CudaDriver _driver;
     private readonly nint _context;
     private readonly bool _hasPools;
-    private readonly CudaCompiler _compiler;
+    private readonly Func<CudaSource, int, string, byte[]> _compile;
+    private readonly Func<string?> _whyNoCompiler;
     private readonly ConcurrentDictionary<CudaSource, Lazy<nint>> _modules = new();
     private readonly ConcurrentDictionary<(CudaSource, string), Lazy<Function>> _functions = new();
 
-    internal CudaCard(CudaDriver driver, int index, CudaCompiler compiler)
+    /// <param name="driver">Started.</param>
+    /// <param name="index">Which card.</param>
+    /// <param name="compile">From source, architecture and caller to what the driver loads.</param>
+    /// <param name="whyNoCompiler">Why that cannot be done; null when it can.</param>
+    internal CudaCard(CudaDriver driver, int index, Func<CudaSource, int, string, byte[]> compile, Func<string?> whyNoCompiler)
     {
-        (_driver, _compiler) = (driver, compiler);
+        (_driver, _compile, _whyNoCompiler) = (driver, compile, whyNoCompiler);
         int found;
         Require(driver.DeviceGet(&found, index), $"There is no card {index}");
         var device = found;
@@ -57,7 +62,7 @@ internal sealed unsafe class CudaCard : ICudaDevice
 
     public int SharedBytesPerBlock { get; }
 
-    public string? WhyNoCompiler => _compiler.WhyNone;
+    public string? WhyNoCompiler => _whyNoCompiler();
 
     /// <summary>The card of that index.</summary>
     /// <exception cref="EnvironmentException">There is none; the message says why.</exception>
@@ -65,8 +70,11 @@ internal sealed unsafe class CudaCard : ICudaDevice
     {
         if (WhyNone(index) is { } why)
             throw new EnvironmentException($"{char.ToUpperInvariant(why[0])}{why[1..]}. `zoo doctor` says more.");
-        return Cards.GetOrAdd(index, i => new Lazy<CudaCard>(() => new CudaCard(CudaDriver.Get().Driver!, i, CudaCompiler.Shared))).Value;
+        return Cards.GetOrAdd(index, i => new Lazy<CudaCard>(() => New(i))).Value;
     }
+
+    private static CudaCard New(int index) => new(
+        CudaDriver.Get().Driver!, index, (source, architecture, caller) => CudaCompiler.Shared.Compile(source, architecture, caller), () => CudaCompiler.Shared.WhyNone);
 
     /// <summary>Why there is no card of that index; null when there is.</summary>
     public static string? WhyNone(int index)
@@ -204,7 +212,7 @@ internal sealed unsafe class CudaCard : ICudaDevice
 
     private nint LoadModule(CudaSource source, string caller)
     {
-        var image = _compiler.Compile(source, Architecture, caller);
+        var image = _compile(source, Architecture, caller);
         nint module;
         int error;
         fixed (byte* bytes = image)
