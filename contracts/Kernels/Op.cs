@@ -44,6 +44,8 @@ public abstract class Op
     /// </summary>
     protected virtual IReadOnlyList<KernelArraySpec> OutputSpecs(OpCall call) => throw new NotSupportedException($"{Name} has no kernels.");
 
+    internal IReadOnlyList<KernelArraySpec> OutputSpecsOf(OpCall call) => OutputSpecs(call);
+
     /// <summary>Checks beyond names and axes.</summary>
     /// <exception cref="ShapeException">An argument does not fit.</exception>
     /// <exception cref="UserException">An option does not fit.</exception>

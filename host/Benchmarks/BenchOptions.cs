@@ -1,5 +1,6 @@
 using TorchSharp;
 using Zoo.Kernels;
+using Zoo.Kernels.Cuda;
 
 namespace Zoo.Host.Benchmarks;
 
@@ -17,6 +18,9 @@ internal sealed record BenchOptions
 
     /// <summary>Where to run.</summary>
     public required torch.Device Device { get; init; }
+
+    /// <summary>A card beside a libtorch without CUDA, for ops; null where there is none, or libtorch has it.</summary>
+    public ICudaDevice? Card { get; init; }
 
     /// <summary>The backends that the user named; null for a comparison of all there are.</summary>
     public KernelChoice? Kernels { get; init; }

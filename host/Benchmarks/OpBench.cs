@@ -42,9 +42,11 @@ internal static class OpBench
     /// <param name="sizes">By axis.</param>
     /// <param name="sets">Options by name; the name of an optional argument with true adds that argument.</param>
     /// <param name="backward">Forward and backward together, instead of forward alone.</param>
+    /// <param name="rates">For the floor; null for none.</param>
+    /// <param name="options">How.</param>
     /// <exception cref="UserException">A set is none of the op's, or the named backend rejects the inputs.</exception>
     public static IReadOnlyList<JsonObject> Run(
-        Op op, IReadOnlyDictionary<string, long> sizes, JsonObject sets, bool backward, MachineRates rates, BenchOptions options)
+        Op op, IReadOnlyDictionary<string, long> sizes, JsonObject sets, bool backward, MachineRates? rates, BenchOptions options)
     {
         var chosen = CheckSets(op, sets);
         var opOptions = new OpOptions(new JsonObject(sets.Where(s => op.Options.Contains(s.Key)).Select(s => KeyValuePair.Create(s.Key, s.Value?.DeepClone()))));
@@ -52,7 +54,9 @@ internal static class OpBench
         manual_seed(1);
         var inputs = new NamedTensors(op.Arguments.Where(a => !a.Optional || chosen.Contains(a.Name)).Select(a => KeyValuePair.Create(a.Name, Sample(op, a, sizes, options.Device))));
         var call = op.Describe(inputs, opOptions);
-        var floor = op.Floor(call, backward) is { } cost ? (double?)rates.FloorMilliseconds(cost) : null;
+        var floor = op.Floor(call, backward) is { } cost ? rates?.FloorMilliseconds(cost) : null;
+        if (options.Card is { } card)
+            return [Record(KernelChoice.Cuda, CardBench.Run(op, inputs, opOptions, backward, card, options))];
 
         var contestants = Contestants(op, inputs, opOptions, options.Kernels);
         var timings = contestants.Select(_ => new Timing()).ToList();
@@ -70,12 +74,14 @@ internal static class OpBench
                     Forward(contestants[i].Run, inputs, opOptions, timing);
             }
         }
-        return [.. contestants.Zip(timings, (contestant, timing) => new JsonObject
+        return [.. contestants.Zip(timings, (contestant, timing) => Record(contestant.Name, timing))];
+
+        JsonObject Record(string backend, Timing timing) => new()
         {
             ["kind"] = "op",
             ["op"] = op.Name,
-            ["backend"] = contestant.Name,
-            ["backends"] = new JsonObject { [op.Name] = contestant.Name },
+            ["backend"] = backend,
+            ["backends"] = new JsonObject { [op.Name] = backend },
             ["pass"] = backward ? "backward" : "forward",
             ["shape"] = new JsonObject(sizes.Select(s => KeyValuePair.Create<string, JsonNode?>(s.Key, s.Value))),
             ["threads"] = options.Threads,
@@ -84,7 +90,7 @@ internal static class OpBench
             ["cpu_ms_min"] = Math.Round(timing.CpuLeast * 1e3, 5),
             ["floor_ms"] = floor is { } f ? Math.Round(f, 6) : null,
             ["runs"] = timing.Runs,
-        })];
+        };
     }
 
     /// <summary>Optional arguments that were switched on.</summary>
@@ -145,7 +151,11 @@ internal static class OpBench
     private static void Forward(Func<NamedTensors, OpOptions, NamedTensors> run, NamedTensors inputs, OpOptions options, Timing timing)
     {
         using var noGrad = no_grad();
-        timing.Measure(() => run(inputs, options));
+        timing.Measure(() =>
+        {
+            run(inputs, options);
+            Finish(inputs);
+        });
     }
 
     private static void Backward(
@@ -157,6 +167,14 @@ internal static class OpBench
         timing.Measure(() =>
         {
             autograd.backward([.. run(leaves, options).Values.Where(o => o.requires_grad)], given);
+            Finish(leaves);
         });
+    }
+
+    /// <summary>A card goes on working after the calls return.</summary>
+    private static void Finish(NamedTensors inputs)
+    {
+        if (inputs.Values.Any(t => t.device_type == TorchSharp.DeviceType.CUDA))
+            cuda.synchronize();
     }
 }

@@ -37,6 +37,15 @@ internal sealed class Timing
         _cpu.Add((CpuClock.Seconds - cpu) / pieces);
     }
 
+    /// <summary>Adds a call that was timed elsewhere.</summary>
+    /// <param name="wall">Seconds that it took.</param>
+    /// <param name="cpu">CPU seconds meanwhile.</param>
+    public void Add(double wall, double cpu)
+    {
+        _wall.Add(wall);
+        _cpu.Add(cpu);
+    }
+
     /// <summary>The middle value, or the mean of the two in the middle.</summary>
     public static double Median(IEnumerable<double> values)
     {

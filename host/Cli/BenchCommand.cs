@@ -63,12 +63,15 @@ internal sealed class BenchCommand : ZooCommand
         LibTorch.Load();
         var threads = arguments.GetValue(_threads) ?? 1;
         Training.Threads.Use(threads);
+        var typed = arguments.GetValue(_device) ?? "cpu";
+        var (device, card) = op is null ? (DeviceName.Parse(typed), null) : DeviceName.ParseForOps(typed);
         var options = new BenchOptions
         {
             Runs = arguments.GetValue(_runs) ?? DefaultRuns,
             Warmup = arguments.GetValue(_warmup) ?? DefaultWarmup,
             Threads = threads,
-            Device = DeviceName.Parse(arguments.GetValue(_device) ?? "cpu"),
+            Device = device,
+            Card = card,
             Kernels = arguments.GetValue(_kernels) is { } kernels ? KernelChoice.Parse(kernels) : null,
         };
         if (op is not null)
@@ -121,10 +124,7 @@ internal sealed class BenchCommand : ZooCommand
             throw new UserException($"--pass backward: {op.Name} has no gradient; it has --pass forward.");
         var sizes = OpBench.ParseShape(op, arguments.GetValue(_shape));
         var sets = RunPlanner.ParseSets(arguments.GetValue(_set)!);
-        session.Output.Note(arguments.GetValue(_rates) is null ? "Measuring the machine's rates…" : "Rates as given.");
-        var rates = MachineRates.Parse(arguments.GetValue(_rates));
-        session.Output.Note(string.Create(CultureInfo.InvariantCulture,
-            $"A thread: {rates.Dram:F1} GB/s, fp32 {rates.Fp32:F0} GFLOP/s, bf16 {rates.BFloat16:F0}, int8 {rates.Int8:F0} GOP/s, {rates.Exp:F1} G exponentials/s"));
+        var rates = Rates(arguments.GetValue(_rates), options, session.Output);
         var table = NewTable("Pass", "Backend", "Wall ms", "CPU ms", "Least CPU ms", "Floor ms", "× floor", "Runs");
         foreach (var pass in passes)
         {
@@ -135,13 +135,33 @@ internal sealed class BenchCommand : ZooCommand
                 table.AddRow(
                     pass, Markup.Escape(record["backend"]!.GetValue<string>()), Number(record, "wall_ms_median"), Number(record, "cpu_ms_median"),
                     Number(record, "cpu_ms_min"), floor is null ? "-" : $"{floor:F4}",
-                    floor is null ? "-" : $"{record["cpu_ms_min"]!.GetValue<double>() / floor:F2}", record["runs"]!.ToJsonString());
+                    floor is null ? "-" : $"{record[options.Card is null ? "cpu_ms_min" : "wall_ms_median"]!.GetValue<double>() / floor:F2}", record["runs"]!.ToJsonString());
             }
         }
         if (session.Output.Json)
             return;
-        session.Output.Say($"{op.Name} {string.Join(", ", sizes.Select(s => $"{s.Key}={s.Value}"))}, {options.Threads} {(options.Threads == 1 ? "thread" : "threads")}");
+        session.Output.Say($"{op.Name} {string.Join(", ", sizes.Select(s => $"{s.Key}={s.Value}"))}, {(options.Card is { } card ? $"{card.Name}, by its own clock" : $"{options.Threads} {(options.Threads == 1 ? "thread" : "threads")}")}");
         session.Output.Results.Write(table);
+    }
+
+    /// <summary>As given, or the processor's as measured. A card's own are not measured: without being given there is no floor.</summary>
+    /// <exception cref="UserException">A card's are given in part.</exception>
+    private static MachineRates? Rates(string? given, BenchOptions options, Output output)
+    {
+        var onCard = options.Card is not null || options.Device.type != TorchSharp.DeviceType.CPU;
+        if (onCard && given is null)
+        {
+            output.Note("No floor: the card's rates are not measured. Give them with --rates.");
+            return null;
+        }
+        string[] needed = ["dram", "fp32", "exp"];
+        if (onCard && needed.Where(name => !given!.Contains(name + "=", StringComparison.Ordinal)).ToList() is { Count: > 0 } missing)
+            throw new UserException($"--rates {given}: of a card, {string.Join(", ", missing)} must be given too: what is left out would be the processor's.");
+        output.Note(given is null ? "Measuring the machine's rates…" : "Rates as given.");
+        var rates = MachineRates.Parse(given);
+        output.Note(string.Create(CultureInfo.InvariantCulture,
+            $"{(onCard ? "The card" : "A thread")}: {rates.Dram:F1} GB/s, fp32 {rates.Fp32:F0} GFLOP/s, bf16 {rates.BFloat16:F0}, int8 {rates.Int8:F0} GOP/s, {rates.Exp:F1} G exponentials/s"));
+        return rates;
     }
 
     private static string Number(JsonObject record, string key) => record[key]!.GetValue<double>().ToString("F4", CultureInfo.InvariantCulture);

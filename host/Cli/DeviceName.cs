@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using TorchSharp;
+using Zoo.Kernels.Cuda;
 
 namespace Zoo.Host.Cli;
 
@@ -22,14 +23,8 @@ internal static class DeviceName
     /// <exception cref="EnvironmentException">It is not here.</exception>
     public static torch.Device Parse(string typed)
     {
-        if (typed == "cpu")
+        if (Index(typed) is not { } index)
             return torch.CPU;
-        var index = 0;
-        if (typed != Cuda && !(typed.StartsWith(Cuda + ":", StringComparison.Ordinal)
-            && int.TryParse(typed.AsSpan(Cuda.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out index)))
-        {
-            throw new UserException($"--device {typed}: it must be cpu, cuda or cuda:n.");
-        }
         if (!torch.cuda.is_available())
         {
             throw new EnvironmentException(
@@ -38,5 +33,32 @@ internal static class DeviceName
         var count = torch.cuda.device_count();
         return index < count ? new torch.Device(DeviceType.CUDA, index)
             : throw new EnvironmentException($"--device {typed}: there {(count == 1 ? "is 1 CUDA device" : $"are {count} CUDA devices")}, counted from 0.");
+    }
+
+    /// <summary>
+    /// The device that was typed, for what runs single ops: they need no CUDA in libtorch. Where it has none, tensors stay on the CPU and the card
+    /// is there beside.
+    /// </summary>
+    /// <exception cref="UserException">It is none.</exception>
+    /// <exception cref="EnvironmentException">It is not here.</exception>
+    public static (torch.Device Device, ICudaDevice? Card) ParseForOps(string typed)
+    {
+        if (Index(typed) is not { } index || (CudaDevices.InUse is null && torch.cuda.is_available()))
+            return (Parse(typed), null);
+        return CudaDevices.WhyNone(index) is { } why
+            ? throw new EnvironmentException($"--device {typed}: libtorch has no CUDA here, and {why}. `zoo doctor` says more.")
+            : (torch.CPU, CudaDevices.Open(index));
+    }
+
+    /// <summary>Which card was typed; null for the CPU.</summary>
+    private static int? Index(string typed)
+    {
+        if (typed == "cpu")
+            return null;
+        var index = 0;
+        return typed == Cuda || (typed.StartsWith(Cuda + ":", StringComparison.Ordinal)
+            && int.TryParse(typed.AsSpan(Cuda.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out index))
+            ? index
+            : throw new UserException($"--device {typed}: it must be cpu, cuda or cuda:n.");
     }
 }

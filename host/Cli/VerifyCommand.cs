@@ -58,7 +58,10 @@ internal sealed class VerifyCommand : ZooCommand
 
         LibTorch.Load();
         CheckOps(catalog, kernels);
-        var verifier = new Verifier(catalog, DeviceName.Parse(arguments.GetValue(_device)!), kernels);
+        var (device, card) = DeviceName.ParseForOps(arguments.GetValue(_device)!);
+        if (card is not null)
+            output.Note($"libtorch has no CUDA here: ops run on {card.Name} by their own kernels, copied there and back.");
+        var verifier = new Verifier(catalog, device, kernels, card is null ? null : new OnCard(card, kernels));
         var checks = golden.Select(verifier.Golden).ToList();
         checks.AddRange(models.Length > 0 ? models.SelectMany(verifier.Of) : golden.Count > 0 ? [] : verifier.Everything());
         checks = [.. checks.DistinctBy(c => (c.Kind, c.Case))];

@@ -10,7 +10,8 @@ namespace Zoo.Host.Verification;
 /// <param name="catalog">What is installed.</param>
 /// <param name="device">Where to run.</param>
 /// <param name="kernels">Which backends to use.</param>
-internal sealed class GoldenRunner(Catalog catalog, Device device, KernelChoice kernels)
+/// <param name="onCard">A card beside a libtorch without CUDA; null where there is none, or libtorch has it.</param>
+internal sealed class GoldenRunner(Catalog catalog, Device device, KernelChoice kernels, OnCard? onCard = null)
 {
     /// <summary>Runs a case; the caller has opened a dispose scope.</summary>
     public CheckResult Run(GoldenCase golden) => golden.IsModel ? RunModel(golden) : RunOp(golden);
@@ -19,6 +20,8 @@ internal sealed class GoldenRunner(Catalog catalog, Device device, KernelChoice 
     {
         if (!catalog.HasArchitecture(golden.Name))
             return Unsupported(golden, $"No installed plugin has an architecture named '{golden.Name}'.");
+        if (onCard is not null)
+            return Unsupported(golden, OnCard.WhyNoModel);
         var (installed, preset) = catalog.Architecture(golden.Name);
         var config = installed.Architecture.ReadUpstreamConfig(preset, golden.Config);
         using var model = installed.Architecture.CreateModel(config, new BuildContext { Device = device, Kernels = kernels, Ops = catalog.Ops });
@@ -37,6 +40,11 @@ internal sealed class GoldenRunner(Catalog catalog, Device device, KernelChoice 
     {
         if (catalog.Ops.Find(golden.Name) is not { } op)
             return Unsupported(golden, $"No installed plugin has an op named '{golden.Name}'.");
+        string? why = null;
+        var backends = onCard?.KernelsFor(op, out why) ?? kernels;
+        if (why is not null)
+            return Unsupported(golden, why);
+        using var use = onCard?.Use();
         var tensors = golden.Load();
         var inputs = OnDevice(tensors.Inputs, tensors.InputGradients);
         var parameters = OnDevice(tensors.Parameters, tensors.ParameterGradients);
@@ -50,7 +58,7 @@ internal sealed class GoldenRunner(Catalog catalog, Device device, KernelChoice 
         foreach (var (key, value) in golden.Config.Where(c => op.Options.Contains(c.Key)))
             options[key] = value?.DeepClone();
         using var gradientMode = tensors.Probes.Count > 0 ? null : no_grad();
-        var outputs = op.Invoke(arguments, new OpOptions(options), kernels).Outputs;
+        var outputs = op.Invoke(arguments, new OpOptions(options), backends).Outputs;
         return CompareAll(golden, tensors, outputs, inputs, parameters);
     }
 

@@ -10,7 +10,8 @@ namespace Zoo.Host.Verification;
 /// <param name="catalog">What is installed.</param>
 /// <param name="device">Where to run.</param>
 /// <param name="kernels">Which backends to use.</param>
-internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kernels)
+/// <param name="onCard">A card beside a libtorch without CUDA; null where there is none, or libtorch has it.</param>
+internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kernels, OnCard? onCard = null)
 {
     /// <summary>Properties that compute are asked of presets with at most this many parameters, and of the smallest where all have more.</summary>
     private const long QuickParameterCount = 1_000_000;
@@ -48,7 +49,7 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
 
     /// <summary>Golden cases.</summary>
     public Check Golden(GoldenCase golden) =>
-        new(golden.Id, CheckResult.Golden, golden.Name, () => new GoldenRunner(catalog, device, kernels).Run(golden));
+        new(golden.Id, CheckResult.Golden, golden.Name, () => new GoldenRunner(catalog, device, kernels, onCard).Run(golden));
 
     /// <summary>A plugin's own cases. A file that is none is a check that fails: the others go on.</summary>
     private IEnumerable<Check> GoldenOfPlugin(string folder, Func<GoldenCase, bool> wanted)
@@ -90,22 +91,25 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
             from property in AllProperties.OfModels
             where !property.NeedsStorage || computed.Contains(subject.Preset)
             where property.AppliesTo(subject.Info) && property.AppliesTo(outlines[subject.Preset])
-            select Check.OfProperty($"{subject.Info.Name}/{subject.Preset}/{property.Name}", subject.Info.Name, () => property.Check(subject));
+            select Check.OfProperty($"{subject.Info.Name}/{subject.Preset}/{property.Name}", subject.Info.Name,
+                () => onCard is null ? property.Check(subject) : PropertyOutcome.CannotAsk(OnCard.WhyNoModel));
     }
 
     /// <summary>Properties of an op.</summary>
     public IEnumerable<Check> Properties(Op op)
     {
-        var subject = new OpSubject(op) { Device = device, Kernels = kernels };
+        string? whyNot = null;
+        var subject = new OpSubject(op) { Device = device, Kernels = onCard?.KernelsFor(op, out whyNot) ?? kernels };
         return
             from property in AllProperties.OfOps
             where property.AppliesTo(op)
-            select Check.OfProperty($"{op.Name}/{property.Name}", op.Name, () => AskOp(property, subject));
+            select Check.OfProperty($"{op.Name}/{property.Name}", op.Name, () => whyNot is null ? AskOp(property, subject) : PropertyOutcome.CannotAsk(whyNot));
     }
 
     /// <summary>An op that refuses random tensors of its declared axes has needs that the axes do not state; that is no fault.</summary>
-    private static PropertyOutcome AskOp(IOpProperty property, OpSubject subject)
+    private PropertyOutcome AskOp(IOpProperty property, OpSubject subject)
     {
+        using var use = onCard?.Use();
         try
         {
             return property.Check(subject);

@@ -32,6 +32,13 @@ public static class CudaDevices
     /// <summary>Why there is no card of that index, in words for the user; null when there is.</summary>
     public static string? WhyNone(int index = 0) => _inUse is not null ? null : CudaCard.WhyNone(index);
 
+    /// <summary>The CUDA version that the driver is for; null with the reason where there is no driver.</summary>
+    public static (Version? Version, string? WhyNone) DriverVersion()
+    {
+        var (driver, why) = CudaDriver.Get();
+        return driver is null ? (null, why) : (driver.Version, null);
+    }
+
     /// <summary>Where a call's kernels run; null with the reason where they cannot.</summary>
     internal static (ICudaDevice? Device, string? Why) Of(OpCall call)
     {

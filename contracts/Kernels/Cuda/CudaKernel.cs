@@ -56,7 +56,7 @@ public abstract class CudaKernel : OpKernel
             Launch(arrays);
             return;
         }
-        using var staged = new StagedArrays(device, arrays, name => call.Op.Arguments.Any(a => a.Name == name), backward);
+        using var staged = new StagedArrays(device, arrays, call.Op, backward);
         Launch(staged.Arrays);
         staged.CopyBack();
 

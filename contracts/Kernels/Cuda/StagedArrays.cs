@@ -8,17 +8,24 @@ internal sealed class StagedArrays : IDisposable
     /// <summary>Copies what the kernel reads to the card and makes room for what it writes.</summary>
     /// <param name="device">The card.</param>
     /// <param name="host">The call's arrays.</param>
-    /// <param name="isInput">Whether an array is an argument of the op.</param>
+    /// <param name="op">Says which of them are arguments.</param>
     /// <param name="backward">Whether outputs are there already and gradients of inputs are to be filled.</param>
-    public StagedArrays(ICudaDevice device, KernelArrays host, Func<string, bool> isInput, bool backward)
+    public StagedArrays(ICudaDevice device, KernelArrays host, Op op, bool backward)
     {
+        var arguments = op.Arguments.ToDictionary(a => a.Name, StringComparer.Ordinal);
         Arrays = new KernelArrays { Device = device };
         try
         {
             foreach (var (name, array) in host.All)
-                Arrays.Add(name, Stage(device, array, write: !backward && !isInput(name)));
+            {
+                var argument = arguments.GetValueOrDefault(name);
+                Arrays.Add(name, Stage(device, array, read: backward || argument is not null, write: !backward && argument is not { Updated: false }));
+            }
             foreach (var (name, array) in host.AllGradients)
-                Arrays.AddGradient(name, Stage(device, array, write: isInput(name)));
+            {
+                var ofInput = arguments.ContainsKey(name);
+                Arrays.AddGradient(name, Stage(device, array, read: !ofInput, write: ofInput));
+            }
         }
         catch
         {
@@ -47,11 +54,11 @@ internal sealed class StagedArrays : IDisposable
         _buffers.Clear();
     }
 
-    private KernelArray Stage(ICudaDevice device, KernelArray host, bool write)
+    private KernelArray Stage(ICudaDevice device, KernelArray host, bool read, bool write)
     {
         if (!host.IsPresent)
             return host;
-        var buffer = write ? DeviceBuffer.Like(device, host) : DeviceBuffer.Of(device, host);
+        var buffer = read ? DeviceBuffer.Of(device, host) : DeviceBuffer.Like(device, host);
         _buffers.Add((buffer, host, write));
         return buffer.Array;
     }

@@ -140,7 +140,7 @@ public sealed class VerifyCommandTests
     {
         var outcome = ZooProcess.Run(["doctor", "--json"]);
         Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
-        foreach (var part in (string[])["zoo", ".NET", "libtorch", "TorchSharp", "processor", "vectors", "CUDA driver", "NVRTC", "memory", "disk", "plugins"])
+        foreach (var part in (string[])["zoo", ".NET", "libtorch", "TorchSharp", "processor", "vectors", "CUDA driver", "NVRTC", "CUDA cache", "memory", "disk", "plugins"])
             Assert.That(outcome.Records.Select(r => (string)r["part"]!), Does.Contain(part));
         Assert.That(outcome.Records.Select(r => (string)r["status"]!).Distinct(), Is.SubsetOf((string[])["ok", "hint", "missing"]));
         Assert.That((string?)outcome.Records.Single(r => (string?)r["part"] == "libtorch")["status"], Is.EqualTo("ok"));

@@ -69,6 +69,22 @@ internal static class CubinCache
         }
     }
 
+    /// <summary>The folder, how many files it holds, and their bytes.</summary>
+    /// <exception cref="EnvironmentException">The folder is not the user's own, or cannot be read.</exception>
+    public static (string Folder, int Count, long Bytes) Describe()
+    {
+        var folder = UserCache.Folder(FolderName);
+        try
+        {
+            var files = new DirectoryInfo(folder).EnumerateFiles("*" + Ending).ToList();
+            return (folder, files.Count, files.Sum(f => f.Length));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new EnvironmentException($"The cache folder '{folder}' cannot be read: {e.Message}", e);
+        }
+    }
+
     private static string PathOf(string key) => Path.Combine(UserCache.Folder(FolderName), key + Ending);
 
     /// <summary>Removes what nobody has used for half a year, and what a process that was killed left behind.</summary>

@@ -21,6 +21,10 @@ public sealed class CudaCompiler
     /// <summary>"NVRTC 12.4", and the file it was loaded from.</summary>
     public string Description => _library is null ? "no NVRTC" : $"NVRTC {_library.Version}, from {_library.Path}";
 
+    /// <summary>Where compiled kernels are kept, how many there are, and their bytes. Creates the folder.</summary>
+    /// <exception cref="EnvironmentException">The folder is not the user's own, or cannot be read.</exception>
+    public static (string Folder, int Count, long Bytes) Cache() => CubinCache.Describe();
+
     /// <summary>Machine code for a kind of card: "sm_80", "sm_90a".</summary>
     /// <exception cref="UserException">It does not compile; the message has the compiler's own words, with file and line.</exception>
     /// <exception cref="EnvironmentException">NVRTC is not here.</exception>

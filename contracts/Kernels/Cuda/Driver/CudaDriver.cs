@@ -41,6 +41,7 @@ internal sealed unsafe class CudaDriver
     public readonly delegate* unmanaged[Cdecl]<float*, nint, nint, int> EventElapsed;
     public readonly delegate* unmanaged[Cdecl]<nint, int> EventDestroy;
     private readonly delegate* unmanaged[Cdecl]<uint, int> _initialise;
+    private readonly delegate* unmanaged[Cdecl]<int*, int> _version;
     private readonly delegate* unmanaged[Cdecl]<int, byte**, int> _errorName;
     private readonly delegate* unmanaged[Cdecl]<int, byte**, int> _errorText;
     private readonly delegate* unmanaged[Cdecl]<nint, nint, nint*, nint*, int> _parameterInfo;
@@ -51,6 +52,7 @@ internal sealed unsafe class CudaDriver
     {
         nint Find(string name) => NativeLibrary.GetExport(library, name);
         _initialise = (delegate* unmanaged[Cdecl]<uint, int>)Find("cuInit");
+        _version = (delegate* unmanaged[Cdecl]<int*, int>)Find("cuDriverGetVersion");
         _errorName = (delegate* unmanaged[Cdecl]<int, byte**, int>)Find("cuGetErrorName");
         _errorText = (delegate* unmanaged[Cdecl]<int, byte**, int>)Find("cuGetErrorString");
         DeviceGet = (delegate* unmanaged[Cdecl]<int*, int, int>)Find("cuDeviceGet");
@@ -95,6 +97,16 @@ internal sealed unsafe class CudaDriver
     /// <summary>Starts a driver that was loaded from somewhere.</summary>
     /// <returns>Why it does not start; null when it does.</returns>
     internal string? Start() => _initialise(0) is not 0 and var error ? $"NVIDIA's driver does not start: {Words(error)}" : null;
+
+    /// <summary>The CUDA version that it is for.</summary>
+    public Version Version
+    {
+        get
+        {
+            int version;
+            return _version(&version) == 0 ? new Version(version / 1000, version % 1000 / 10) : new Version();
+        }
+    }
 
     /// <summary>An error in the driver's own words: "CUDA_ERROR_INVALID_VALUE, invalid argument".</summary>
     public string Words(int error)

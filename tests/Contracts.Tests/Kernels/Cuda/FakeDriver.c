@@ -23,6 +23,7 @@ void fake_fail(const char* name, int with) { snprintf(failing, sizeof failing, "
 int cuInit(unsigned flags) { FAIL("cuInit"); return 0; }
 int cuGetErrorName(int e, const char** s) { *s = e == 719 ? "CUDA_ERROR_LAUNCH_FAILED" : e == 1 ? "CUDA_ERROR_INVALID_VALUE" : e == 2 ? "CUDA_ERROR_OUT_OF_MEMORY" : "CUDA_ERROR_UNKNOWN"; return 0; }
 int cuGetErrorString(int e, const char** s) { *s = e == 719 ? "unspecified launch failure" : e == 1 ? "invalid argument" : e == 2 ? "out of memory" : "unknown error"; return 0; }
+int cuDriverGetVersion(int* version) { *version = 12040; return 0; }
 int cuDeviceGet(int* device, int index) { *device = index; return 0; }
 int cuDeviceGetCount(int* count) { *count = 1; return 0; }
 int cuDeviceGetName(char* name, int length, int device) { snprintf(name, length, "NVIDIA Fake"); return 0; }
