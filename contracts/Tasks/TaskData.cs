@@ -37,6 +37,12 @@ public abstract class TaskData : IDisposable
     /// <summary>Fresh metrics for a held-out set.</summary>
     public abstract MetricAccumulator NewMetrics(HeldOutSet set);
 
+    /// <summary>An example in words, as the documentation shows it: its inputs and what is expected.</summary>
+    /// <param name="batch">One of this task's batches.</param>
+    /// <param name="row">Which of its examples.</param>
+    /// <returns>One line; null where examples cannot be put in words.</returns>
+    public virtual string? Describe(Batch batch, int row) => null;
+
     /// <summary>Frees what is held.</summary>
     public virtual void Dispose() => GC.SuppressFinalize(this);
 }

@@ -14,6 +14,12 @@ public sealed record TaskInfo(string Name, string Title, ModelKind Kind)
     /// <summary>One literal example, as the generator gives it.</summary>
     public required string Example { get; init; }
 
+    /// <summary>
+    /// The task's options, as typed after `--set task.`, under which <see cref="Example"/> is training example 0 of seed 1, as
+    /// <see cref="TaskData.Describe"/> puts it; null where the example is no such literal one.
+    /// </summary>
+    public IReadOnlyList<string>? ExampleOptions { get; init; }
+
     /// <summary>What guessing scores, in words.</summary>
     public required string Chance { get; init; }
 

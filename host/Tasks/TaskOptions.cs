@@ -23,6 +23,8 @@ internal static class TaskOptions
         var values = request.Options.DeepClone().AsObject();
         if (request.Length is { } length)
         {
+            if (!ConfigJson.Has(ConfigJson.Write(defaults), LengthKey))
+                throw new UserException($"The samples of the task {task.Name} have one size; leave out --length.");
             if (values.TryGetPropertyValue(LengthKey, out var set) && set?.ToJsonString() != $"{length}")
             {
                 throw new ConfigException($"task {task.Name}",

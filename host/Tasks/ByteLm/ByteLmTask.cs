@@ -6,8 +6,8 @@ using Zoo.Tasks;
 namespace Zoo.Host.Tasks;
 
 /// <summary>
-/// The next byte of a text or any other file. Probes language modelling with one vocabulary for everything. A row of four: 84 104 101 32
-/// ("The ") with the targets 104 101 32 99 ("he c").
+/// The next byte of a text or any other file. Probes language modelling with one vocabulary for everything. A row:
+/// `110 115 119 101 114 101 100 46 → 115 119 101 114 101 100 46 32`.
 /// </summary>
 internal sealed class ByteLmTask : ITask
 {
@@ -16,7 +16,8 @@ internal sealed class ByteLmTask : ITask
     public TaskInfo Info { get; } = new(Name, "The next byte of any file, or of a generated text", ModelKind.TokenModel)
     {
         Skill = "language modelling with one vocabulary of 256 for every text and file",
-        Example = "84 104 101 32 → 104 101 32 99",
+        Example = "110 115 119 101 114 101 100 46 → 115 119 101 114 101 100 46 32",
+        ExampleOptions = ["length=8"],
         Chance = "8 bits a byte",
         DataHelp = "a file, or a folder of them; without it a text of simple English is generated",
     };

@@ -6,7 +6,8 @@ using Zoo.Tasks;
 namespace Zoo.Host.Tasks;
 
 /// <summary>
-/// The next character of a text. Probes language modelling. A row of four: "The " with the targets "he c", each character's the one after it.
+/// The next character of a text: a window's targets are its characters moved by one. Probes language modelling. A row:
+/// `" because it is pretty," " → "because it is pretty," h"`.
 /// </summary>
 internal sealed class CharLmTask : ITask
 {
@@ -15,7 +16,8 @@ internal sealed class CharLmTask : ITask
     public TaskInfo Info { get; } = new(Name, "The next character of any text, or of a generated one", ModelKind.TokenModel)
     {
         Skill = "language modelling: spelling, words, grammar",
-        Example = "T h e   c a t → h e   c a t .",
+        Example = "\" because it is pretty,\" \" → \"because it is pretty,\" h\"",
+        ExampleOptions = ["length=24"],
         Chance = "log₂ of the number of characters in bits a character: 6.02 for the 65 of tiny Shakespeare",
         DataHelp = "a UTF-8 text file, or a folder of them; without it a text of simple English is generated",
     };

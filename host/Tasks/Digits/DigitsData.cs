@@ -34,9 +34,17 @@ internal sealed class DigitsData(GreyImages training, GreyImages test, string so
 
     public override MetricAccumulator NewMetrics(HeldOutSet set) => new ClassificationMetrics(set.Name);
 
+    public override string Describe(Batch batch, int row)
+    {
+        var images = (ImageBatch)batch;
+        using var pixels = images.Images[row].cpu();
+        return PixelRow.Describe(pixels.data<float>().ToArray(), images.Labels[row].item<long>());
+    }
+
     private static ImageBatch Pick(GreyImages digits, ReadOnlySpan<long> indices)
     {
         var size = digits.Height * digits.Width;
+        BatchLimit.Require(indices.Length, size);
         var pixels = new float[indices.Length * size];
         var labels = new long[indices.Length];
         for (var i = 0; i < indices.Length; i++)

@@ -3,9 +3,9 @@ using Zoo.Configuration;
 
 namespace Zoo.Host.Tasks;
 
-/// <summary>Options of the task `digits`.</summary>
+/// <summary>Options of the tasks on digits.</summary>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
-internal sealed record DigitsOptions : Settings
+internal record DigitsOptions : Settings
 {
     private const int Most = 1_000_000;
 

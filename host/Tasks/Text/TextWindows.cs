@@ -111,28 +111,52 @@ internal sealed class TextWindows<T> : TaskData
         return rows.ToBatch();
     }
 
+    /// <summary>The window and its targets: as quoted text, or as bytes.</summary>
+    public override string Describe(Batch batch, int row)
+    {
+        var tokens = (TokenBatch)batch;
+        var width = (int)tokens.Ids.shape[1];
+        var ids = tokens.Ids.cpu().data<long>().ToArray().AsSpan(row * width, width);
+        var targets = tokens.ScoredPositions.cpu().data<long>().ToArray().Zip(tokens.Targets.cpu().data<long>().ToArray())
+            .Where(scored => scored.First / width == row).Select(scored => scored.Second).ToArray();
+        return $"{Words(ids)} → {Words(targets)}";
+
+        string Words(ReadOnlySpan<long> part) => Text is ByteEncoding
+            ? string.Join(' ', part.ToArray())
+            : $"\"{Text.Decode(part).Replace("\n", "\\n", StringComparison.Ordinal)}\"";
+    }
+
     public override MetricAccumulator NewMetrics(HeldOutSet set) => new LanguageModelMetrics(set.Name, Text.Unit);
 
     private static HeldOutSet Windows(string name, int tokens, int length) =>
         new(name, (tokens - 1 + length - 1) / length) { Length = length };
 
     /// <summary>Windows of one length being gathered into a batch.</summary>
-    private sealed class Rows(int count, int length)
+    private sealed class Rows
     {
-        private readonly long[] _ids = new long[count * length];
-        private readonly long[] _positions = new long[count * length];
-        private readonly long[] _targets = new long[count * length];
+        private readonly int _count;
+        private readonly int _length;
+        private readonly long[] _ids;
+        private readonly long[] _positions;
+        private readonly long[] _targets;
         private int _rows;
         private int _scored;
+
+        public Rows(int count, int length)
+        {
+            BatchLimit.Require(count, length);
+            (_count, _length) = (count, length);
+            (_ids, _positions, _targets) = (new long[count * length], new long[count * length], new long[count * length]);
+        }
 
         /// <param name="window">One token more than a row has.</param>
         /// <param name="firstScored">The first position whose target counts.</param>
         public void Add(ReadOnlySpan<T> window, int firstScored)
         {
-            var start = _rows++ * length;
-            for (var t = 0; t < length; t++)
+            var start = _rows++ * _length;
+            for (var t = 0; t < _length; t++)
                 _ids[start + t] = long.CreateTruncating(window[t]);
-            for (var t = firstScored; t < length; t++)
+            for (var t = firstScored; t < _length; t++)
             {
                 _positions[_scored] = start + t;
                 _targets[_scored++] = long.CreateTruncating(window[t + 1]);
@@ -140,7 +164,7 @@ internal sealed class TextWindows<T> : TaskData
         }
 
         public TokenBatch ToBatch() => new(
-            tensor(_ids, [count, length]), tensor(_scored < _positions.Length ? _positions[.._scored] : _positions),
+            tensor(_ids, [_count, _length]), tensor(_scored < _positions.Length ? _positions[.._scored] : _positions),
             tensor(_scored < _targets.Length ? _targets[.._scored] : _targets));
     }
 }
