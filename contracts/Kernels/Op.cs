@@ -38,6 +38,12 @@ public abstract class Op
     /// <param name="options">Values of the options that were given.</param>
     protected abstract NamedTensors Reference(NamedTensors inputs, OpOptions options);
 
+    /// <summary>As above, for an op that stands on other ops, which get the user's choice.</summary>
+    /// <param name="inputs">As above.</param>
+    /// <param name="options">As above.</param>
+    /// <param name="kernels">Which backends are wanted for the ops inside.</param>
+    protected virtual NamedTensors Reference(NamedTensors inputs, OpOptions options, KernelChoice kernels) => Reference(inputs, options);
+
     /// <summary>
     /// Shapes of the outputs that kernels fill, in the order of <see cref="Outputs"/>, without arguments that are updated. Needed where there are
     /// kernels.
@@ -83,7 +89,7 @@ public abstract class Op
         var kernel = Choose(call, choice);
         var backend = kernel?.Backend ?? KernelChoice.Reference;
         OpUsage.Record(Name, backend);
-        var outputs = kernel is null ? Reference(inputs, options) : OpFunction.Run(call, kernel, OutputSpecs(call));
+        var outputs = kernel is null ? Reference(inputs, options, choice) : OpFunction.Run(call, kernel, OutputSpecs(call));
         foreach (var argument in Arguments)
         {
             if (argument.Updated && inputs.Find(argument.Name) is { } updated)
