@@ -6,6 +6,7 @@ namespace Zoo.Kernels.Cpu;
 public static class VectorMath
 {
     private const float Log2E = 1.44269504f;
+    private const float RoundingBias = 12582912;       // 1.5·2^23: the sum with a small number has its nearest whole one in the last bits
     private const float Ln2High = 0.693359375f;        // few bits, so that a product with a small whole number is exact
     private const float Ln2Low = -2.12194440e-4f;
     private const float Sqrt2 = 1.41421356f;
@@ -82,6 +83,54 @@ public static class VectorMath
         return V.Scale(p, whole);
     }
 
+    /// <summary>
+    /// e^x with x held between -87 and 87, so that neither the result nor 1 + the result leaves the normal range; NaN at NaN. Relative error at most
+    /// 1.3e-7 + 1.4e-8 |x|. Half the work of <see cref="Exp"/> where vectors have no scaling instruction.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V ExpBounded<V>(V x)
+        where V : struct, ILanes<V>
+    {
+        x = V.Min(V.Create(87), V.Max(V.Create(-87), x));
+        var biased = V.MultiplyAdd(x, V.Create(Log2E), V.Create(RoundingBias));
+        var f = V.MultiplyAdd(x, V.Create(Log2E), V.Create(RoundingBias) - biased);        // [-1/2, 1/2]
+        var square = f * f;
+        var low = V.MultiplyAdd(f, V.Create(6.931472028550421e-1f), V.Create(1));
+        var middle = V.MultiplyAdd(f, V.Create(5.550332471162809e-2f), V.Create(2.402264791363012e-1f));
+        var high = V.MultiplyAdd(f, V.Create(1.339887440266574e-3f), V.Create(9.618437357674640e-3f));
+        high = V.MultiplyAdd(square, V.Create(1.535336188319500e-4f), high);
+        return V.AddToExponent(V.MultiplyAdd(V.MultiplyAdd(high, square, middle), square, low), biased);
+    }
+
+    /// <summary>
+    /// <see cref="ExpBounded{V}(V)"/> of two, turn by turn: each step of one waits for the step before, and the other fills the time.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void ExpBounded<V>(V x, V y, out V expX, out V expY)
+        where V : struct, ILanes<V>
+    {
+        x = V.Min(V.Create(87), V.Max(V.Create(-87), x));
+        y = V.Min(V.Create(87), V.Max(V.Create(-87), y));
+        var biasedX = V.MultiplyAdd(x, V.Create(Log2E), V.Create(RoundingBias));
+        var biasedY = V.MultiplyAdd(y, V.Create(Log2E), V.Create(RoundingBias));
+        x = V.MultiplyAdd(x, V.Create(Log2E), V.Create(RoundingBias) - biasedX);
+        y = V.MultiplyAdd(y, V.Create(Log2E), V.Create(RoundingBias) - biasedY);
+        var squareX = x * x;
+        var squareY = y * y;
+        var highX = V.MultiplyAdd(x, V.Create(1.339887440266574e-3f), V.Create(9.618437357674640e-3f));
+        var highY = V.MultiplyAdd(y, V.Create(1.339887440266574e-3f), V.Create(9.618437357674640e-3f));
+        var middleX = V.MultiplyAdd(x, V.Create(5.550332471162809e-2f), V.Create(2.402264791363012e-1f));
+        var middleY = V.MultiplyAdd(y, V.Create(5.550332471162809e-2f), V.Create(2.402264791363012e-1f));
+        highX = V.MultiplyAdd(squareX, V.Create(1.535336188319500e-4f), highX);
+        highY = V.MultiplyAdd(squareY, V.Create(1.535336188319500e-4f), highY);
+        var lowX = V.MultiplyAdd(x, V.Create(6.931472028550421e-1f), V.Create(1));
+        var lowY = V.MultiplyAdd(y, V.Create(6.931472028550421e-1f), V.Create(1));
+        middleX = V.MultiplyAdd(highX, squareX, middleX);
+        middleY = V.MultiplyAdd(highY, squareY, middleY);
+        expX = V.AddToExponent(V.MultiplyAdd(middleX, squareX, lowX), biasedX);
+        expY = V.AddToExponent(V.MultiplyAdd(middleY, squareY, lowY), biasedY);
+    }
+
     /// <summary>Natural logarithm of normal positive x: at most 0.8 ulp away from 1, at most 1e-7 absolute near it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Log<V>(V x)
@@ -134,18 +183,22 @@ public static class VectorMath
     /// <summary>Hyperbolic tangent for every x: at most 1.3 ulp.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Tanh<V>(V x)
+        where V : struct, ILanes<V> => Tanh(x, ExpBounded(V.Create(-2) * V.Abs(x)));
+
+    /// <summary><see cref="Tanh{V}(V)"/> where <paramref name="e"/>, which is e^(-2|x|), bounded, is known.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Tanh<V>(V x, V e)
         where V : struct, ILanes<V>
     {
-        var magnitude = V.Abs(x);
         var square = x * x;
         var p = V.Create(-5.70498872745e-3f);
         p = V.MultiplyAdd(p, square, V.Create(2.06390887954e-2f));
         p = V.MultiplyAdd(p, square, V.Create(-5.37397155531e-2f));
-        p = V.MultiplyAdd(p, square, V.Create(1.33314422036e-1f));
+        p = V.MultiplyAdd(p, square, V.Create(1.33314442036e-1f));
         p = V.MultiplyAdd(p, square, V.Create(-3.33332819422e-1f));
         var near = V.MultiplyAdd(p * square, x, x);
-        var far = V.Create(1) - V.Create(2) / (Exp(magnitude + magnitude) + V.Create(1));
+        var far = V.Create(1) - (e + e) / (V.Create(1) + e);
         far = V.WhereGreater(V.Zero, x, -far, far);
-        return V.WhereGreater(magnitude, V.Create(0.625f), far, near);
+        return V.WhereGreater(V.Abs(x), V.Create(0.625f), far, near);
     }
 }

@@ -13,11 +13,16 @@ internal static class Gates
     public static void Sigmoid<V>(V x, out V open, out V closed)
         where V : struct, ILanes<V>
     {
-        var e = VectorMath.Exp(-V.Abs(x));                     // in (0, 1], so that nothing overflows
-        var large = V.Create(1) / (V.Create(1) + e);
-        var small = e * large;
-        open = V.WhereGreater(V.Zero, x, small, large);
-        closed = V.WhereGreater(V.Zero, x, large, small);
+        Open(VectorMath.ExpBounded(-x), out open, out closed);
+    }
+
+    /// <summary><see cref="Sigmoid"/> from e^-x, bounded, so that nothing overflows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Open<V>(V e, out V open, out V closed)
+        where V : struct, ILanes<V>
+    {
+        open = V.Create(1) / (V.Create(1) + e);
+        closed = e * open;
     }
 
     /// <summary>Zero in place of numbers below the normal range, among which a decaying state would stay and be slow to reckon with; NaN stays.</summary>

@@ -7,10 +7,14 @@ namespace Zoo.MinRnn.Ops;
 internal readonly struct IdentityActivation : IActivation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Value<V>(V x)
+    public static V Exponent<V>(V x)
         where V : struct, ILanes<V> => x;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void WithSlope<V>(V x, out V value, out V slope)
+    public static V Value<V>(V x, V e)
+        where V : struct, ILanes<V> => x;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void WithSlope<V>(V x, V e, out V value, out V slope)
         where V : struct, ILanes<V> => (value, slope) = (x, V.Create(1));
 }

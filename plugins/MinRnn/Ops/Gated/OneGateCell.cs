@@ -19,16 +19,18 @@ internal readonly struct OneGateCell<TActivation> : IGatedCell
     public static V Next<V>(V x, V first, V second, V before)
         where V : struct, ILanes<V>
     {
-        Gates.Sigmoid(first, out var z, out var keep);
-        return Gates.Flush(V.MultiplyAdd(keep, before, z * TActivation.Value(x)));
+        VectorMath.ExpBounded(-first, TActivation.Exponent(x), out var gateE, out var valueE);
+        Gates.Open(gateE, out var z, out var keep);
+        return Gates.Flush(V.MultiplyAdd(keep, before, z * TActivation.Value(x, valueE)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Back<V>(V x, V first, V second, V before, V g, out V carried, out V gradX, out V gradFirst, out V gradSecond)
         where V : struct, ILanes<V>
     {
-        Gates.Sigmoid(first, out var z, out var keep);
-        TActivation.WithSlope(x, out var value, out var slope);
+        VectorMath.ExpBounded(-first, TActivation.Exponent(x), out var gateE, out var valueE);
+        Gates.Open(gateE, out var z, out var keep);
+        TActivation.WithSlope(x, valueE, out var value, out var slope);
         carried = Gates.Flush(g * keep);
         var gz = g * z;
         gradX = gz * slope;

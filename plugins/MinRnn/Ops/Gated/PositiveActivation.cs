@@ -7,21 +7,19 @@ namespace Zoo.MinRnn.Ops;
 internal readonly struct PositiveActivation : IActivation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Value<V>(V x)
-        where V : struct, ILanes<V>
-    {
-        var e = VectorMath.Exp(-V.Abs(x));
-        return V.WhereGreater(V.Zero, x, e / (V.Create(1) + e), x + V.Create(0.5f));
-    }
+    public static V Exponent<V>(V x)
+        where V : struct, ILanes<V> => -x;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void WithSlope<V>(V x, out V value, out V slope)
+    public static V Value<V>(V x, V e)
+        where V : struct, ILanes<V> => V.WhereGreater(V.Zero, x, V.Create(1) / (V.Create(1) + e), x + V.Create(0.5f));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void WithSlope<V>(V x, V e, out V value, out V slope)
         where V : struct, ILanes<V>
     {
-        var e = VectorMath.Exp(-V.Abs(x));
-        var large = V.Create(1) / (V.Create(1) + e);           // σ(-x), where x < 0
-        var small = e * large;
-        value = V.WhereGreater(V.Zero, x, small, x + V.Create(0.5f));
-        slope = V.WhereGreater(V.Zero, x, small * large, V.Create(1));
+        Gates.Open(e, out var open, out var closed);
+        value = V.WhereGreater(V.Zero, x, open, x + V.Create(0.5f));
+        slope = V.WhereGreater(V.Zero, x, open * closed, V.Create(1));
     }
 }
