@@ -29,6 +29,21 @@ internal sealed class ForgetMultOp : Op
 
     public override IReadOnlyList<OpBaseline> Baselines { get; } = [new("loop", (inputs, _) => Loop(inputs))];
 
+    /// <summary>Runs the mixing.</summary>
+    /// <param name="f">Share of the new value, [time, batch, dim].</param>
+    /// <param name="x">New values, [time, batch, dim].</param>
+    /// <param name="initial">The state before, [batch, dim]; zero where null.</param>
+    /// <param name="kernels">Which backend is wanted.</param>
+    /// <returns>[time, batch, dim].</returns>
+    /// <exception cref="ShapeException">Shapes do not fit.</exception>
+    public static Tensor Apply(Tensor f, Tensor x, Tensor? initial, KernelChoice kernels)
+    {
+        var inputs = new NamedTensors { ["f"] = f, ["x"] = x };
+        if (initial is not null)
+            inputs["hidden_init"] = initial;
+        return Instance.Invoke(inputs, OpOptions.None, kernels).Outputs["h"];
+    }
+
     /// <summary>f and x are read and h written: 12 bytes an element; backward reads f, x, the gradient of h and writes two: 20 more.</summary>
     public override OpCost Floor(OpCall call, bool backward)
     {

@@ -1,0 +1,56 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+using Zoo.Architectures;
+using static TorchSharp.torch;
+
+namespace Zoo.MinRnn;
+
+/// <summary>A causal convolution of each channel over time, then a product over channels.</summary>
+internal sealed class CausalConvLayer : nn.Module
+{
+    [ComponentName(Name = "net")] private readonly ConvPair _net;
+    private readonly ScalarType _arithmetic;
+    private readonly long _dim;
+    private readonly int _width;
+
+    public CausalConvLayer(MinLmConfig config, BuildContext context) : base(nameof(CausalConvLayer))
+    {
+        (_dim, _width, _arithmetic) = (config.ModelDim, config.ConvWidth, context.Dtype);
+        _net = new ConvPair(_dim, _width, context.Device);
+        RegisterComponents();
+    }
+
+    /// <summary>The last inputs, [width - 1, dim] of one sequence.</summary>
+    public IReadOnlyList<long[]> StateShapes => [[_width - 1, _dim]];
+
+    /// <param name="x">[batch, time, dim].</param>
+    /// <param name="state">Changed to the final one.</param>
+    /// <returns>[batch, time, dim].</returns>
+    public Tensor Forward(Tensor x, StateSlots state)
+    {
+        using var scope = NewDisposeScope();
+        var before = state.Find(0) ?? zeros([x.size(0), _width - 1, _dim], x.dtype, x.device);
+        var padded = cat([before, x], 1);
+        state.Keep(0, padded.narrow(1, padded.size(1) - (_width - 1), _width - 1));
+        var mixed = nn.functional.conv1d(padded.transpose(1, 2), _net.Depthwise.weight!, _net.Depthwise.bias, groups: _dim);
+        return MixedPrecision.Linear(mixed.transpose(1, 2), _net.Pointwise.weight!.squeeze(2), _net.Pointwise.bias, _arithmetic)
+            .MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The two convolutions under the original project's keys.</summary>
+    private sealed class ConvPair : nn.Module
+    {
+        [ComponentName(Name = "0")] public readonly Conv1d Depthwise;
+        [ComponentName(Name = "1")] public readonly Conv1d Pointwise;
+
+        public ConvPair(long dim, int width, Device device) : base(nameof(ConvPair))
+        {
+            Depthwise = nn.Conv1d(dim, dim, width, groups: dim);
+            Pointwise = nn.Conv1d(dim, dim, 1L);
+            RegisterComponents();
+            if (device.type != DeviceType.CPU)
+                this.to(device);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+using TorchSharp.Modules;
+using Zoo.Architectures;
+using static TorchSharp.torch;
+
+namespace Zoo.MinRnn;
+
+/// <summary>x Wᵀ + b in the run's arithmetic, initialised as PyTorch does.</summary>
+internal sealed class Dense : nn.Module<Tensor, Tensor>
+{
+    public readonly Parameter weight;
+    public readonly Parameter? bias;
+    private readonly ScalarType _arithmetic;
+
+    /// <param name="from">Width of the input.</param>
+    /// <param name="to">Width of the output.</param>
+    /// <param name="hasBias">Whether there is a bias.</param>
+    /// <param name="context">Device and arithmetic.</param>
+    public Dense(long from, long to, bool hasBias, BuildContext context) : base(nameof(Dense))
+    {
+        _arithmetic = context.Dtype;
+        var bound = 1 / Math.Sqrt(from);                       // Kaiming's uniform with a = √5
+        weight = new Parameter(empty(to, from).uniform_(-bound, bound).to(context.Device));
+        bias = hasBias ? new Parameter(empty(to).uniform_(-bound, bound).to(context.Device)) : null;
+        RegisterComponents();
+    }
+
+    /// <param name="x">[..., from].</param>
+    /// <returns>[..., to].</returns>
+    public override Tensor forward(Tensor x) => MixedPrecision.Linear(x, weight, bias, _arithmetic);
+
+    /// <summary>The same in equal parts of the outputs: each comes out as contiguous memory, which a slice of the whole would not be.</summary>
+    /// <param name="x">[..., from].</param>
+    /// <param name="parts">How many.</param>
+    /// <returns>[..., to / parts] each.</returns>
+    public Tensor[] Parts(Tensor x, int parts)
+    {
+        var weights = weight.chunk(parts);
+        var biases = bias?.chunk(parts);
+        return [.. weights.Select((w, i) => MixedPrecision.Linear(x, w, biases?[i], _arithmetic))];
+    }
+}

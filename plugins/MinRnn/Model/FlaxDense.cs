@@ -1,0 +1,29 @@
+using TorchSharp.Modules;
+using Zoo.Architectures;
+using static TorchSharp.torch;
+
+namespace Zoo.MinRnn;
+
+/// <summary>x W + b with W as [in, out], as Flax keeps and initialises it.</summary>
+internal sealed class FlaxDense : nn.Module<Tensor, Tensor>
+{
+    /// <summary>Standard deviation of a standard normal distribution cut off at two.</summary>
+    private const double CutDeviation = 0.87962566103423978;
+
+    public readonly Parameter kernel;
+    public readonly Parameter bias;
+    private readonly ScalarType _arithmetic;
+
+    public FlaxDense(long from, long to, BuildContext context) : base(nameof(FlaxDense))
+    {
+        _arithmetic = context.Dtype;
+        var deviation = Math.Sqrt(1.0 / from) / CutDeviation;  // LeCun's
+        kernel = new Parameter(nn.init.trunc_normal_(empty(from, to), 0, deviation, -2 * deviation, 2 * deviation).to(context.Device));
+        bias = new Parameter(zeros(to, device: context.Device));
+        RegisterComponents();
+    }
+
+    /// <param name="x">[..., from].</param>
+    /// <returns>[..., to].</returns>
+    public override Tensor forward(Tensor x) => MixedPrecision.Linear(x, kernel.t(), bias, _arithmetic);
+}
