@@ -43,9 +43,6 @@ public abstract record MinLmConfig : ModelConfig
     /// <summary>What of the sequence a classifier scores. Ours.</summary>
     [JsonPropertyName("pooling")] public SequencePooling Pooling { get; init; } = SequencePooling.Mean;
 
-    /// <summary>Whether candidates pass g, as the form needs that a scan over logarithms can compute; false is the paper's plain form.</summary>
-    [JsonIgnore] public virtual bool LogSpace { get; init; } = true;
-
     /// <summary>Width of the recurrence.</summary>
     [JsonIgnore] public int InnerDim => (int)(ModelDim * Expansion);
 

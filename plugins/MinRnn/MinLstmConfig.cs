@@ -13,7 +13,7 @@ public sealed record MinLstmConfig : MinLmConfig
     /// Whether candidates pass g (x + 1/2 from 0 on, σ(x) below), which a scan over logarithms needs; false is the plain form of the paper's
     /// section 3, a different model. Ours: the original project has the first only.
     /// </summary>
-    [JsonPropertyName("log_space")] public override bool LogSpace { get; init; } = true;
+    [JsonPropertyName("log_space")] public bool LogSpace { get; init; } = true;
 
     /// <inheritdoc/>
     public override IEnumerable<string> Problems() =>

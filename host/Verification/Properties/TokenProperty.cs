@@ -20,6 +20,8 @@ internal abstract class TokenProperty(ModelAbilities needs) : IModelProperty
     public PropertyOutcome Check(ModelSubject subject)
     {
         using var built = subject.Build();
+        if (built is not TokenModel && subject.Info.OtherKinds.Contains(built.Kind))
+            return PropertyOutcome.CannotAsk($"The preset {subject.Preset} builds a {built.Kind}, which {subject.Info.Name} says it may.");
         if (built is not TokenModel model)
             return PropertyOutcome.Fails($"{subject.Info.Name} says that it is a token model, and the preset {subject.Preset} builds a {built.Kind}.");
         model.eval();

@@ -10,6 +10,9 @@ internal sealed class FlaxDense : nn.Module<Tensor, Tensor>
     /// <summary>Standard deviation of a standard normal distribution cut off at two.</summary>
     private const double CutDeviation = 0.87962566103423978;
 
+    /// <summary>Share of the standard normal distribution between the cuts.</summary>
+    private const double WithinCut = 0.95449973610364158;
+
     public readonly Parameter kernel;
     public readonly Parameter bias;
     private readonly ScalarType _arithmetic;
@@ -18,7 +21,10 @@ internal sealed class FlaxDense : nn.Module<Tensor, Tensor>
     {
         _arithmetic = context.Dtype;
         var deviation = Math.Sqrt(1.0 / from) / CutDeviation;  // LeCun's
-        kernel = new Parameter(nn.init.trunc_normal_(empty(from, to), 0, deviation, -2 * deviation, 2 * deviation).to(context.Device));
+        using TorchSharp.Scalar scale = Math.Sqrt(2) * deviation;
+        // The inverse of the normal distribution's integral, between both cuts: TorchSharp's own trunc_normal_ fills with one number.
+        var drawn = empty(from, to).uniform_(-WithinCut, WithinCut).erfinv_().mul_(scale);
+        kernel = new Parameter(drawn.to(context.Device));
         bias = new Parameter(zeros(to, device: context.Device));
         RegisterComponents();
     }

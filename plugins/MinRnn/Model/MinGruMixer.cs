@@ -16,7 +16,7 @@ internal sealed class MinGruMixer : Mixer
     private readonly bool _plain;
     private readonly long _innerDim;
 
-    public MinGruMixer(MinLmConfig config, BuildContext context) : base(nameof(MinGruMixer))
+    public MinGruMixer(MinGruConfig config, BuildContext context) : base(nameof(MinGruMixer))
     {
         (_kernels, _plain, _innerDim) = (context.Kernels, !config.LogSpace, config.InnerDim);
         _toHiddenAndGate = new Dense(config.ModelDim, 2 * _innerDim, hasBias: false, context);

@@ -16,7 +16,7 @@ internal sealed class MinLstmMixer : Mixer
     private readonly bool _plain;
     private readonly long _innerDim;
 
-    public MinLstmMixer(MinLmConfig config, BuildContext context) : base(nameof(MinLstmMixer))
+    public MinLstmMixer(MinLstmConfig config, BuildContext context) : base(nameof(MinLstmMixer))
     {
         (_kernels, _plain, _innerDim) = (context.Kernels, !config.LogSpace, config.InnerDim);
         _toHiddenAndGates = new Dense(config.ModelDim, 3 * _innerDim, hasBias: false, context);
