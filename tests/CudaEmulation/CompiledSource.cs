@@ -17,9 +17,10 @@ public static class CompiledSource
         from target in Targets
         select new TestCaseData(source, target).SetArgDisplayNames(source.Name, target);
 
-    /// <summary>Requires that it compiles. Skips the test where NVRTC is not here.</summary>
+    /// <summary>Requires that it has no PTX of its own, which belongs into zoo.cuh beside a twin, and that it compiles. Skips the test where NVRTC is not here.</summary>
     public static void Require(CudaSource source, string target)
     {
+        Assert.That(source.Text, Does.Not.Match(@"\basm\b"), $"PTX in {source}: its place is zoo.cuh");
         if (CudaCompiler.Shared.WhyNone is { } why)
             Assert.Ignore($"{why}.");
         var image = CudaCompiler.Shared.Compile(source, target);

@@ -17,6 +17,9 @@ public sealed unsafe class CudaEmulator(int architecture = 90, CudaSchedule sche
     /// <summary>Why nothing can be emulated here, in words for a skipped test; null when it can.</summary>
     public static string? WhyNone => Gcc.WhyNone;
 
+    /// <summary>Allocations of emulated memory that have not been given back.</summary>
+    public static int Allocations => EmulatorMemory.Shared.Count;
+
     /// <inheritdoc/>
     public string Name => $"the emulated sm_{architecture}";
 

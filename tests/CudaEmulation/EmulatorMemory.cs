@@ -30,6 +30,16 @@ internal sealed unsafe class EmulatorMemory
     /// <summary>How many bytes of each 8, from the first on, are somebody's.</summary>
     public nint Shadow { get; }
 
+    /// <summary>Allocations that have not been freed.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_allocations)
+                return _allocations.Count;
+        }
+    }
+
     public nint Allocate(long bytes)
     {
         lock (_allocations)

@@ -65,6 +65,8 @@ internal static partial class Gcc
 
     private static void Compile(CudaSource source, Dictionary<string, string> headers, string[] flags, string library)
     {
+        if (source.Text.Contains("extern __shared__", StringComparison.Ordinal))
+            throw new UserException($"{source}: `extern __shared__` is not emulated; use zoo::dynamic_shared<T>().");
         var folder = Directory.CreateTempSubdirectory("zoo-emulation-").FullName;
         try
         {

@@ -16,7 +16,7 @@ public abstract class CudaKernel : OpKernel
     public virtual int LeastArchitecture => 80;
 
     /// <summary>The embedded file.</summary>
-    public CudaSource Source => CudaSource.Of(GetType().Assembly, SourceName);
+    public CudaSource Source => field ??= CudaSource.Of(GetType().Assembly, SourceName);
 
     /// <summary>Where the inputs are, whether the card and a compiler for it are there, then <see cref="RejectCall"/>.</summary>
     public sealed override string? Reject(OpCall call)
@@ -62,7 +62,7 @@ public abstract class CudaKernel : OpKernel
 
         void Launch(KernelArrays onDevice)
         {
-            using var launcher = new CudaLauncher(device, Source, call.ToString());
+            using var launcher = new CudaLauncher(device, Source, call);
             if (backward)
                 Backward(call, onDevice, launcher);
             else

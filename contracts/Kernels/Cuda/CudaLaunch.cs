@@ -7,9 +7,9 @@ namespace Zoo.Kernels.Cuda;
 /// <param name="Block">How many threads a block.</param>
 /// <param name="SharedBytes">Dynamic shared memory of a block.</param>
 /// <param name="Arguments">In the order of the kernel's parameters.</param>
-/// <param name="Caller">For messages: the op with the shapes of its inputs.</param>
+/// <param name="Caller">Who, in messages: its text is only asked for there.</param>
 public sealed record CudaLaunch(
-    CudaSource Source, string Kernel, CudaSize Grid, CudaSize Block, int SharedBytes, IReadOnlyList<CudaArgument> Arguments, string Caller)
+    CudaSource Source, string Kernel, CudaSize Grid, CudaSize Block, int SharedBytes, IReadOnlyList<CudaArgument> Arguments, object Caller)
 {
     /// <summary>Threads that a block may have.</summary>
     public const int MostThreads = 1024;

@@ -5,8 +5,8 @@ namespace Zoo.Kernels.Cuda;
 /// <summary>What a kernel's host side asks of a device during one call: launches in order, scratch memory that lives as long as the call.</summary>
 /// <param name="device">Where.</param>
 /// <param name="source">The .cu with the kernels.</param>
-/// <param name="caller">For messages: the op with the shapes of its inputs.</param>
-public sealed unsafe class CudaLauncher(ICudaDevice device, CudaSource source, string caller) : IDisposable
+/// <param name="caller">Who, in messages: an op's call, whose text has its sizes, or a name.</param>
+public sealed unsafe class CudaLauncher(ICudaDevice device, CudaSource source, object caller) : IDisposable
 {
     private readonly List<nint> _scratch = [];
 

@@ -197,7 +197,7 @@ internal sealed unsafe class CudaCard : ICudaDevice
 
     private Function FunctionOf(CudaLaunch launch) => _functions.GetOrAdd((launch.Source, launch.Kernel), key => new Lazy<Function>(() =>
     {
-        var module = _modules.GetOrAdd(key.Item1, source => new Lazy<nint>(() => LoadModule(source, launch.Caller))).Value;
+        var module = _modules.GetOrAdd(key.Item1, source => new Lazy<nint>(() => LoadModule(source, $"{launch.Caller}"))).Value;
         nint handle;
         int error;
         fixed (byte* name = Encoding.UTF8.GetBytes(key.Item2 + "\0"))

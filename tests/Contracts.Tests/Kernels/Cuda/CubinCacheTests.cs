@@ -100,7 +100,7 @@ public sealed class CubinCacheTests
     {
         var image = new byte[1 << 16];
         new Random(1).NextBytes(image);
-        Parallel.For(0, 64, new ParallelOptions { MaxDegreeOfParallelism = 8 }, i =>
+        Parallel.For(0, 16, new ParallelOptions { MaxDegreeOfParallelism = 8 }, i =>
         {
             if (i % 2 == 0)
                 CubinCache.Keep("a", image);
