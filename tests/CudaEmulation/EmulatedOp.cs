@@ -36,6 +36,7 @@ public static class EmulatedOp
         var results = Schedules.Select(schedule => Emulated(op, inputs, options, wanted, Probe, architecture, schedule)).ToList();
         RequireSameBits(op, results);
         var worst = Difference(results[0], exact);
+        TestContext.Out.WriteLine($"{op.Name}, emulated: largest difference {worst.Worst:E1}, of {worst.What}");
         Assert.That(worst.Worst, Is.LessThanOrEqualTo(tolerance), $"{op.Name}, emulated: {worst.What} differs from the float64 reference");
         return worst;
 

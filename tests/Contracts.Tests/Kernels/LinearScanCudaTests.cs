@@ -7,7 +7,8 @@ namespace Zoo.Tests.Kernels;
 /// <summary>The cuda kernels of linear_scan, emulated.</summary>
 public sealed class LinearScanCudaTests
 {
-    private const double Tolerance = 1e-6;
+    /// <summary>Measured, in units of the largest value: 3.8e-7.</summary>
+    private const double Tolerance = 8e-7;
 
     private static readonly string[] All = ["a", "b", "h0"];
 
@@ -16,8 +17,7 @@ public sealed class LinearScanCudaTests
         [Values(0, 1, 17, 64, 65, 513)] int length, [Values(1, 33)] int dim, [Values] bool initial, [Values(0, 2)] int batch)
     {
         using var scope = NewDisposeScope();
-        var worst = EmulatedOp.Check(LinearScan.Instance, Inputs(batch, length, dim, initial), Tolerance);
-        TestContext.Out.WriteLine(worst);
+        EmulatedOp.Check(LinearScan.Instance, Inputs(batch, length, dim, initial), Tolerance);
     }
 
     /// <summary>Few sequences of many steps: time is cut into chunks.</summary>
