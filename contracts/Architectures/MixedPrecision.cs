@@ -1,3 +1,4 @@
+using Zoo.Kernels;
 using static TorchSharp.torch;
 
 namespace Zoo.Architectures;
@@ -13,14 +14,20 @@ namespace Zoo.Architectures;
 /// </remarks>
 public static class MixedPrecision
 {
+    private const int MostExactRows = 8;
+
     /// <summary>x Wᵀ + b.</summary>
     /// <param name="x">[..., in].</param>
     /// <param name="weight">[out, in], float32, or bfloat16 where it is stored so.</param>
     /// <param name="bias">[out], or null.</param>
     /// <param name="arithmetic">The run's: <see cref="BuildContext.Dtype"/>; float32 for a float32 island.</param>
+    /// <param name="kernels">Which backend is wanted of `bf16_linear`, which a stored matrix with few rows goes to; the best there is where null.</param>
     /// <returns>[..., out], in the type of <paramref name="x"/>.</returns>
-    public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias, ScalarType arithmetic)
+    public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias, ScalarType arithmetic, KernelChoice? kernels = null)
     {
+        // A few rows, as decoding has them, take as long as reading the matrix, so they can be exact; many are products by libtorch.
+        if (weight.dtype == ScalarType.BFloat16 && x.dtype == ScalarType.Float32 && x.numel() <= MostExactRows * weight.shape[1])
+            return BFloat16Linear.Apply(x, weight, bias, kernels);
         if (arithmetic != ScalarType.BFloat16 && weight.dtype == x.dtype)
             return nn.functional.linear(x, weight, bias);
         using var scope = NewDisposeScope();

@@ -29,12 +29,12 @@ internal sealed record OpSubject(Op Op)
         foreach (var argument in Op.Arguments.Where(a => withOptional || !a.Optional))
         {
             var shape = argument.Axes.Select(SizeOf).ToArray();
-            if (argument.Dtype is { } fixedDtype)
-                throw new UserException($"'{argument.Name}' must be {fixedDtype}, and what its values mean is not declared.");
+            if (argument.Dtype is { } other && other != ScalarType.BFloat16)
+                throw new UserException($"'{argument.Name}' must be {other}, and what its values mean is not declared.");
             var data = new float[shape.Aggregate(1L, (a, b) => a * b)];
             for (var i = 0; i < data.Length; i++)
                 data[i] = 0.1f + 0.8f * values.NextSingle();
-            inputs.Add(argument.Name, tensor(data, shape, device: Device).to(dtype).requires_grad_(argument.HasGradient));
+            inputs.Add(argument.Name, tensor(data, shape, device: Device).to(argument.Dtype ?? dtype).requires_grad_(argument.HasGradient));
         }
         return inputs;
 
