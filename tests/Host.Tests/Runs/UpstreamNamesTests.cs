@@ -1,8 +1,8 @@
+using TorchSharp.Modules;
 using Zoo.Architectures;
 using Zoo.Files;
 using Zoo.Host.Cli;
 using Zoo.Host.Runs;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Zoo.Tests.Runs;
@@ -45,7 +45,13 @@ internal sealed class UpstreamNamesTests
         Directory.CreateDirectory(checkpoints);
         new CheckpointStore(checkpoints, 1).Save(tensors, [], new CheckpointState
         {
-            Step = 0, DataPosition = 0, Random = new(1, 0), LossSum = 0, LossCount = 0, TrainSeconds = 0, Files = [],
+            Step = 0,
+            DataPosition = 0,
+            Random = new(1, 0),
+            LossSum = 0,
+            LossCount = 0,
+            TrainSeconds = 0,
+            Files = [],
         });
         using var runs = new RunFixture();
         var saved = new SavedModel(_folder.FullName, runs.Record, Checkpoint.Open(Path.Combine(checkpoints, "step-0")));

@@ -1,6 +1,4 @@
-using Zoo.Architectures;
 using Zoo.Host.Training;
-using Zoo.Tasks;
 using static TorchSharp.torch;
 
 namespace Zoo.Tests.Training;
