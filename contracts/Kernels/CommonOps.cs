@@ -9,5 +9,6 @@ public static class CommonOps
         LinearScan.Instance, RmsNorm.Instance, LayerNorm.Instance, CrossEntropy.Instance,
         AdamWUpdate.Instance, SgdUpdate.Instance,
         BFloat16Linear.Instance,
+        CausalConv.Instance, MatrixVector.Instance,
     ];
 }

@@ -28,6 +28,9 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
     /// <summary>The one element type it may have; null for floating point.</summary>
     public torch.ScalarType? Dtype { get; init; }
 
+    /// <summary>Whether kernels take it stored as bfloat16, too: the weights of inference.</summary>
+    public bool MayBeBFloat16 { get; init; }
+
     /// <summary>Every letter that a size is asked for.</summary>
     public IEnumerable<string> Letters => OtherAxes.Prepend(Axes).SelectMany(axes => axes).SelectMany(LettersOf).Distinct();
 

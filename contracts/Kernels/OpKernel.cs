@@ -31,7 +31,10 @@ public abstract class OpKernel
             var onCpu = tensor.device_type == DeviceType.CPU;
             if (Backend == KernelChoice.Cpu && !onCpu)
                 return $"'{name}' is on {tensor.device}; the cpu backend needs it on the CPU";
-            if (tensor.dtype != torch.ScalarType.Float32 && call.Op.Arguments.First(a => a.Name == name).Dtype is null)
+            var argument = call.Op.Arguments.First(a => a.Name == name);
+            var fits = argument.Dtype is not null || tensor.dtype == torch.ScalarType.Float32
+                || (argument.MayBeBFloat16 && tensor.dtype == torch.ScalarType.BFloat16);
+            if (!fits)
                 return $"'{name}' is {tensor.dtype}; the {Backend} backend is written for Float32";
         }
         return Reject(call);

@@ -15,13 +15,17 @@ internal readonly struct ScanSizes
 
     private const int PanelChannels = 64;
 
-    public ScanSizes(OpCall call, bool timeLast)
+    /// <param name="call">Sizes; its tensors may be gone in a backward.</param>
+    /// <param name="timeLast">The layout.</param>
+    /// <param name="arrays">Says by their lengths whether B and C have groups.</param>
+    public ScanSizes(OpCall call, bool timeLast, KernelArrays? arrays = null)
     {
         TimeLast = timeLast;
         (Batch, Channels, States, Length) = (call.Count("B"), call.Count("D"), call.Count("N"), call.Count("L"));
         Groups = checked((int)call.SizeOr("G", 1));
-        BIsGrouped = call.Inputs["B"].ndim == 4;
-        CIsGrouped = call.Inputs["C"].ndim == 4;
+        var oneGroup = (long)Batch * States * Length;
+        BIsGrouped = arrays?["B"].Length > oneGroup;
+        CIsGrouped = arrays?["C"].Length > oneGroup;
     }
 
     public bool TimeLast { get; }

@@ -16,7 +16,7 @@ internal sealed unsafe class SelectiveScanCpu(bool timeLast) : OpKernel
 
     public override void Forward(OpCall call, KernelArrays arrays)
     {
-        var s = new ScanSizes(call, timeLast);
+        var s = new ScanSizes(call, timeLast, arrays);
         using var packedA = new Scratch((long)s.Panels * s.PanelStates);
         using var shared = new Scratch((long)s.Batch * s.Groups * s.Length * s.StepPairs);
         Pack(s, arrays, packedA.Pointer, shared.Pointer);
@@ -41,7 +41,7 @@ internal sealed unsafe class SelectiveScanCpu(bool timeLast) : OpKernel
 
     public override void Backward(OpCall call, KernelArrays arrays)
     {
-        var s = new ScanSizes(call, timeLast);
+        var s = new ScanSizes(call, timeLast, arrays);
         var items = (long)s.Batch * s.Panels;
         var channels = items * s.BlocksPerPanel * s.Width;
         using var packedA = new Scratch((long)s.Panels * s.PanelStates);

@@ -1,0 +1,132 @@
+using System.Runtime.CompilerServices;
+using Zoo.Kernels.Cpu;
+
+namespace Zoo.Kernels;
+
+/// <summary>The backward of some dimensions of one sequence. Gradients that are not wanted, and those that are zero, are null.</summary>
+internal unsafe struct CausalConvBackward : ISimdKernel
+{
+    public CausalConvSizes Sizes;
+    public int Batch, First, Count;
+    public float* X, Columns;              // Columns: the weight as [width, dim]
+    public float* Bias, Initial;           // null: zero
+    public float* GradY, GradLast;         // null: zero
+    public float* GradX, GradInitial;      // null: not wanted
+    public float* Sums;                    // [batch, width + 1, dim]: this sequence's part of the gradients of the columns and of the bias
+
+    public readonly void Run<V>()
+        where V : struct, ILanes<V>
+    {
+        var s = Sizes;
+        var sums = Sums + (long)Batch * (s.Width + 1) * s.Dims + First;
+        for (var row = 0; row <= s.Width; row++)
+            new Span<float>(sums + (long)row * s.Dims, Count).Clear();
+        Begin();
+        if (GradY == null)
+            return;
+        var rows = stackalloc float*[s.Width];
+        var columns = stackalloc float*[s.Width];
+        var gradRows = stackalloc float*[s.Width];
+        var gradColumns = stackalloc float*[s.Width];
+        var local = stackalloc float[(s.Width + 1) * Count];      // the sums of this piece, near the gradients that they come from
+        new Span<float>(local, (s.Width + 1) * Count).Clear();
+        var gradient = stackalloc float[Count + V.Count];
+        for (var t = 0; t < s.Length; t++)
+        {
+            var taps = CausalConvForward.Taps(s, X, Initial, Columns, Batch, First, t, rows, columns);
+            BeforeSilu<V>(rows, columns, taps, Bias == null ? null : Bias + First, s.Silu, GradY + ((long)Batch * s.Length + t) * s.Dims + First, gradient, Count);
+            for (var k = 0; k < taps; k++)
+            {
+                var column = s.Width - taps + k;
+                var time = t - s.Width + 1 + column;
+                var wanted = time >= 0 ? GradX : GradInitial;
+                gradRows[k] = wanted == null ? null : s.Row(GradX, GradInitial, Batch, time) + First;
+                gradColumns[k] = local + column * Count;
+            }
+            Spread<V>(rows, columns, gradRows, gradColumns, taps, gradient, local + s.Width * Count, Count);
+        }
+        for (var row = 0; row <= s.Width; row++)
+            new Span<float>(local + row * Count, Count).CopyTo(new Span<float>(sums + (long)row * s.Dims, Count));
+    }
+
+    /// <summary>Gradients of inputs begin with that of the last inputs, where it belongs to them, and zero elsewhere.</summary>
+    private readonly void Begin()
+    {
+        var s = Sizes;
+        if (GradX != null)
+        {
+            for (var t = 0; t < s.Length; t++)
+                Start(GradX + ((long)Batch * s.Length + t) * s.Dims + First, t);
+        }
+        if (GradInitial != null)
+        {
+            for (var i = 0; i < s.Width; i++)
+                Start(GradInitial + ((long)Batch * s.Width + i) * s.Dims + First, i - s.Width);
+        }
+    }
+
+    private readonly void Start(float* row, int time)
+    {
+        var slot = time - (Sizes.Length - Sizes.Width);
+        var to = new Span<float>(row, Count);
+        if (GradLast != null && slot >= 0)
+            new Span<float>(GradLast + ((long)Batch * Sizes.Width + slot) * Sizes.Dims + First, Count).CopyTo(to);
+        else
+            to.Clear();
+    }
+
+    /// <summary>The gradient of the sum: silu' = σ (1 + s (1 − σ)) times that of y.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void BeforeSilu<V>(float** rows, float** columns, int taps, float* bias, bool silu, float* gradY, float* gradient, int count)
+        where V : struct, ILanes<V>
+    {
+        if (!silu)
+        {
+            new Span<float>(gradY, count).CopyTo(new Span<float>(gradient, count));
+            return;
+        }
+        var one = V.Create(1);
+        for (var i = 0; i < count; i += V.Count)
+        {
+            var n = Math.Min(V.Count, count - i);
+            var sum = bias == null ? V.Zero : Load<V>(bias + i, n);
+            for (var k = 0; k < taps; k++)
+                sum = V.MultiplyAdd(Load<V>(rows[k] + i, n), Load<V>(columns[k] + i, n), sum);
+            var sigmoid = VectorMath.Sigmoid(sum);
+            (Load<V>(gradY + i, n) * sigmoid * V.MultiplyAdd(sum, one - sigmoid, one)).Store(gradient + i);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Spread<V>(
+        float** rows, float** columns, float** gradRows, float** gradColumns, int taps, float* gradient, float* gradBias, int count)
+        where V : struct, ILanes<V>
+    {
+        for (var i = 0; i < count; i += V.Count)
+        {
+            var n = Math.Min(V.Count, count - i);
+            var g = Load<V>(gradient + i, n);
+            Add<V>(gradBias + i, g, n);
+            for (var k = 0; k < taps; k++)
+            {
+                Add<V>(gradColumns[k] + i, g * Load<V>(rows[k] + i, n), n);
+                if (gradRows[k] != null)
+                    Add<V>(gradRows[k] + i, g * Load<V>(columns[k] + i, n), n);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Load<V>(float* source, int count)
+        where V : struct, ILanes<V> => count == V.Count ? V.Load(source) : V.LoadPartial(source, count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add<V>(float* target, V value, int count)
+        where V : struct, ILanes<V>
+    {
+        if (count == V.Count)
+            (V.Load(target) + value).Store(target);
+        else
+            (V.LoadPartial(target, count) + value).StorePartial(target, count);
+    }
+}

@@ -1,0 +1,123 @@
+using System.Runtime.InteropServices;
+using Zoo.Kernels.Cpu;
+
+namespace Zoo.Kernels;
+
+/// <summary>The convolution in C#: vectors over dimensions, time step by step, so that the inputs that it looks back at are in the first cache.</summary>
+internal sealed unsafe class CausalConvCpu : OpKernel
+{
+    /// <summary>Dimensions of one piece: eight vectors of 512 bits, whatever the machine's are, so that sums do not depend on it.</summary>
+    private const int PieceDims = 128;
+
+    private const long ElementsWorthSharing = 1 << 15;
+
+    public override string Backend => KernelChoice.Cpu;
+
+    public override void Forward(OpCall call, KernelArrays arrays)
+    {
+        var (dims, width) = (call.Count("D"), call.Count("K"));
+        var columns = Columns(arrays["weight"].Float32, dims, width);
+        try
+        {
+            var whole = new CausalConvForward
+            {
+                Sizes = Sizes(call),
+                X = arrays["x"].Float32,
+                Columns = columns,
+                Bias = arrays["bias"].Float32,
+                Initial = arrays["initial"].Float32,
+                Y = arrays["y"].Float32,
+                Last = arrays["last"].Float32,
+            };
+            Share(call, (batch, first, count) => Simd.Run(whole with { Batch = batch, First = first, Count = count }));
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(columns);
+        }
+    }
+
+    public override void Backward(OpCall call, KernelArrays arrays)
+    {
+        var (batches, dims, width) = (call.Count("B"), call.Count("D"), call.Count("K"));
+        var columns = Columns(arrays["weight"].Float32, dims, width);
+        var rows = width + 1;                                     // a gradient of each column, and of the bias
+        var sums = Memory((long)batches * rows * dims);
+        try
+        {
+            var whole = new CausalConvBackward
+            {
+                Sizes = Sizes(call),
+                X = arrays["x"].Float32,
+                Columns = columns,
+                Bias = arrays["bias"].Float32,
+                Initial = arrays["initial"].Float32,
+                GradY = arrays.Gradient("y").Float32,
+                GradLast = arrays.Gradient("last").Float32,
+                GradX = arrays.Gradient("x").Float32,
+                GradInitial = arrays.Gradient("initial").Float32,
+                Sums = sums,
+            };
+            Share(call, (batch, first, count) => Simd.Run(whole with { Batch = batch, First = first, Count = count }));
+            float* gradWeight = arrays.Gradient("weight").Float32, gradBias = arrays.Gradient("bias").Float32;
+            for (var d = 0; d < dims; d++)
+            {
+                for (var row = 0; row < rows; row++)
+                {
+                    var target = row < width ? gradWeight == null ? null : gradWeight + (long)d * width + row : gradBias == null ? null : gradBias + d;
+                    if (target == null)
+                        continue;
+                    var sum = 0f;
+                    for (var batch = 0; batch < batches; batch++)
+                        sum += sums[((long)batch * rows + row) * dims + d];
+                    *target = sum;
+                }
+            }
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(columns);
+            NativeMemory.AlignedFree(sums);
+        }
+    }
+
+    private static CausalConvSizes Sizes(OpCall call) =>
+        new(call.Count("L"), call.Count("D"), call.Count("K"), call.Options.Get("silu", false));
+
+    /// <summary>The weight with its columns as rows: [width, dim].</summary>
+    private static float* Columns(float* weight, int dims, int width)
+    {
+        var columns = Memory((long)dims * width);
+        for (var k = 0; k < width; k++)
+        {
+            for (var d = 0; d < dims; d++)
+                columns[(long)k * dims + d] = weight[(long)d * width + k];
+        }
+        return columns;
+    }
+
+    private static float* Memory(long count) => (float*)NativeMemory.AlignedAlloc((nuint)Math.Max(1, count) * sizeof(float), 64);
+
+    /// <summary>Runs <paramref name="piece"/> (batch, first dimension, count) for all dimensions of all sequences.</summary>
+    private static void Share(OpCall call, Action<int, int, int> piece)
+    {
+        var (batch, dims) = (call.Count("B"), call.Count("D"));
+        var blocks = (dims + PieceDims - 1) / PieceDims;
+        var pieces = checked(batch * blocks);
+        if (batch * call.Size("L") * dims < ElementsWorthSharing)
+        {
+            for (var i = 0; i < pieces; i++)
+                Run(i);
+        }
+        else
+        {
+            WorkShare.For(pieces, Run);
+        }
+
+        void Run(int i)
+        {
+            var first = i % blocks * PieceDims;
+            piece(i / blocks, first, Math.Min(PieceDims, dims - first));
+        }
+    }
+}

@@ -1,0 +1,52 @@
+using System.Text.Json.Nodes;
+using Zoo.Architectures;
+using Zoo.Mamba.Model;
+using Zoo.Tasks;
+
+namespace Zoo.Mamba;
+
+/// <summary>Mamba: a language model of selective state-space blocks.</summary>
+public sealed class MambaArchitecture : Architecture<MambaConfig>
+{
+    /// <inheritdoc/>
+    public override ArchitectureInfo Info { get; } = new("mamba",
+        "The selective state-space language model",
+        "Gu and Dao 2023, Mamba: Linear-Time Sequence Modeling with Selective State Spaces, arXiv:2312.00752; parameters of state-spaces/mamba")
+    {
+        Kind = ModelKind.TokenModel,
+        DefaultPreset = "small",
+        Abilities = ModelAbilities.Step | ModelAbilities.ConstantMemoryStep | ModelAbilities.Causal | ModelAbilities.BFloat16,
+        Ops =
+        [
+            "causal_conv1d", "cross_entropy", "layer_norm", "mamba_step", "matrix_vector", "rms_norm", "selective_scan_tokens",
+        ],
+        Limits =
+        [
+            "Blocks of the first Mamba only: no Mamba-2, no attention blocks and no feed-forward parts of hybrid models.",
+            "The residual stream is float32 whatever 'residual_in_fp32' says.",
+            "Gradients do not flow through the step form; under gradients a step is a sequence of one token.",
+        ],
+    };
+
+    /// <inheritdoc/>
+    public override IReadOnlyDictionary<string, ModelConfig> Presets { get; } = new Dictionary<string, ModelConfig>
+    {
+        ["tiny"] = MambaConfig.Sized(32, 2, vocab: 64),
+        ["small"] = MambaConfig.Sized(128, 4, vocab: 256),
+        ["130m"] = MambaConfig.Sized(768, 24),
+        ["370m"] = MambaConfig.Sized(1024, 48),
+        ["790m"] = MambaConfig.Sized(1536, 48),
+        ["1.4b"] = MambaConfig.Sized(2048, 48),
+        ["2.8b"] = MambaConfig.Sized(2560, 64),
+    };
+
+    /// <inheritdoc/>
+    public override JsonObject ImpliedBy(TaskShape shape) => shape.VocabSize is { } vocab ? new() { ["vocab_size"] = vocab } : [];
+
+    /// <summary>The original's config, or that of a "-hf" checkpoint, which has other keys.</summary>
+    public override ModelConfig ReadUpstreamConfig(string preset, JsonObject values) =>
+        ReadConfig(preset, HuggingFaceConfig.IsOne(values) ? HuggingFaceConfig.Translate(values) : values);
+
+    /// <inheritdoc/>
+    protected override Architectures.Model CreateModel(MambaConfig config, BuildContext context) => new MambaModel(config, context);
+}

@@ -1,0 +1,18 @@
+using Zoo.Architectures;
+
+namespace Zoo.Mamba.Model;
+
+/// <summary>What the step form remembers, block by block.</summary>
+/// <param name="layers">Owned.</param>
+internal sealed class MambaState(IReadOnlyList<MambaLayerState> layers) : ModelState
+{
+    public IReadOnlyList<MambaLayerState> Layers => layers;
+
+    public override ModelState Clone() => new MambaState([.. layers.Select(l => l.Clone())]);
+
+    public override void Dispose()
+    {
+        foreach (var layer in layers)
+            layer.Dispose();
+    }
+}

@@ -1,0 +1,162 @@
+using System.Text.Json.Nodes;
+using Zoo.Architectures;
+using Zoo.Configuration;
+using Zoo.Kernels;
+using Zoo.Mamba;
+using static TorchSharp.torch;
+
+namespace Zoo.Tests.Mamba;
+
+public sealed class MambaModelTests
+{
+    private static readonly IModelArchitecture Architecture = new MambaArchitecture();
+
+    [Test]
+    public void Logits_RecordedCase_AreTheOriginals([Values("tiny", "untied")] string name, [Values("reference", "cpu")] string kernels)
+    {
+        using var scope = NewDisposeScope();
+        using var golden = GoldenCase.Open("Mamba", $"mamba-{name}");
+        using var model = Build(Architecture.ReadUpstreamConfig("small", golden.Config), kernels);
+        Load(model, golden.With("param."));
+        var inputs = golden.With("in.");
+        var logits = model.RunCase(inputs)["logits"];
+        Close(logits, golden.With("out.")["logits"], "logits");
+        Gradients.Backward((logits * golden.With("probe.")["logits"]).sum());
+        var gradients = model.TrainableParameters().ToDictionary(p => p.Name, p => p.Parameter.grad!);
+        foreach (var (parameter, expected) in golden.With("grad.param."))
+            Close(gradients[parameter], expected, "gradient of " + parameter);
+
+        using var noGradient = no_grad();
+        using var state = model.NewState((int)inputs["ids"].size(0));
+        var steps = inputs["ids"].unbind(1).Select(column => model.Head(model.Step(column, state!))).ToArray();
+        Close(stack(steps, dim: 1), golden.With("out.")["logits"], "logits of the step form");
+
+        void Close(Tensor actual, Tensor expected, string what) =>
+            TensorAssert.Close(actual, expected, golden.AbsoluteTolerance, golden.RelativeTolerance, what);
+    }
+
+    // The sizes of the published checkpoints, the tied head counted once.
+    [TestCase("130m", 129_135_360)]
+    [TestCase("370m", 371_516_416)]
+    [TestCase("790m", 793_204_224)]
+    [TestCase("1.4b", 1_372_178_432)]
+    [TestCase("2.8b", 2_768_345_600)]
+    public void ParameterCount_PublishedPreset_IsThePublishedOne(string preset, long expected)
+    {
+        using var scope = NewDisposeScope();
+        var before = get_default_device();
+        try
+        {
+            var meta = new Device(TorchSharp.DeviceType.META);
+            set_default_device(meta);
+            using var model = Architecture.CreateModel(Architecture.Presets[preset], new BuildContext { Device = meta });
+            Assert.That(model.parameters().Sum(p => p.numel()), Is.EqualTo(expected));
+        }
+        finally
+        {
+            set_default_device(before);
+        }
+    }
+
+    [Test]
+    public void Initialisation_Small_IsTheOriginals()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(1);
+        using var model = Build(Architecture.Presets["small"], "cpu");
+        var parameters = model.TrainableParameters().ToDictionary(p => p.Name, p => p.Parameter.detach());
+        Tensor Of(string name) => parameters[$"backbone.layers.1.mixer.{name}"];
+        Assert.That(Of("A_log").exp().allclose(arange(1, 17).to(ScalarType.Float32).expand(256, 16), 1e-6), Is.True);
+        Assert.That(Of("D").eq(1).all().item<bool>(), Is.True);
+        var steps = nn.functional.softplus(Of("dt_proj.bias"));
+        Assert.That(steps.min().item<float>(), Is.GreaterThanOrEqualTo(0.99e-3).And.LessThan(3e-3));
+        Assert.That(steps.max().item<float>(), Is.LessThanOrEqualTo(0.101).And.GreaterThan(0.05));
+        Assert.That(Of("dt_proj.weight").abs().max().item<float>(), Is.LessThanOrEqualTo(Math.Pow(8, -0.5)).And.GreaterThan(0.3));
+        Assert.That(Of("in_proj.weight").abs().max().item<float>(), Is.LessThanOrEqualTo(Math.Pow(128, -0.5)).And.GreaterThan(0.08));
+        Assert.That(Of("out_proj.weight").abs().max().item<float>(), Is.LessThanOrEqualTo(Math.Pow(256, -0.5) / 2 + 1e-6).And.GreaterThan(0.03));
+        Assert.That(Of("conv1d.weight").abs().max().item<float>(), Is.LessThanOrEqualTo(0.5).And.GreaterThan(0.4));
+        Assert.That(parameters["backbone.embedding.weight"].std().item<float>(), Is.EqualTo(0.02).Within(0.001));
+        Assert.That(parameters.Keys, Has.Count.EqualTo(4 * 10 + 2));
+    }
+
+    [Test]
+    public void Step_AnyForm_EqualsTheWholeSequence([Values] bool rms, [Values] bool biases, [Values] bool selective, [Values("cpu", "reference")] string kernels)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        manual_seed(2);
+        var config = Architecture.ReadConfig("tiny", new JsonObject
+        {
+            ["rms_norm"] = rms,
+            ["ssm_cfg"] = new JsonObject { ["bias"] = biases, ["conv_bias"] = !biases, ["selective"] = selective, ["d_state"] = 5 },
+        });
+        using var model = Build(config, kernels);
+        var ids = randint(64, [3, 70], int64);
+        var whole = model.Hidden(ids);
+        using var state = model.NewState(3)!;
+        var first = model.Hidden(ids.narrow(1, 0, 33), state!);
+        using var copy = state!.Clone();
+        var steps = ids.narrow(1, 33, 37).unbind(1).Select(column => model.Step(column, state!)).ToArray();
+        var rest = model.Hidden(ids.narrow(1, 33, 37), copy);
+        // Measured: 4e-6.
+        TensorAssert.Close(cat([first, stack(steps, dim: 1)], dim: 1), whole, 1e-5, 0, "prefill and steps");
+        TensorAssert.Close(cat([first, rest], dim: 1), whole, 1e-5, 0, "prefill and another piece");
+    }
+
+    [Test]
+    public void ParameterGroups_Any_SpareAAndDWeightDecay()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Build(Architecture.Presets["tiny"], "cpu");
+        var spared = model.ParameterGroups().Single(g => g.WeightDecay == 0).Names;
+        Assert.That(spared, Does.Contain("backbone.layers.0.mixer.A_log").And.Contain("backbone.layers.0.mixer.D"));
+        Assert.That(spared, Has.None.Matches<string?>(n => n!.Contains("proj.weight", StringComparison.Ordinal)));
+        Assert.That(model.IsFloat32Island("backbone.layers.0.mixer.A_log"), Is.True);
+    }
+
+    [TestCase("""{"d_model":0}""", "'d_model' is 0; it must be at least 1.")]
+    [TestCase("""{"d_intermediate":64}""", "'d_intermediate' is 64; blocks with a feed-forward part are not here, so it must be 0.")]
+    [TestCase("""{"attn_layer_idx":[1,3]}""", "'attn_layer_idx' is [1, 3]; blocks with attention are not here, so it must be empty.")]
+    [TestCase("""{"ssm_cfg":{"layer":"Mamba2"}}""", "'layer' is \"Mamba2\"; this plugin has \"Mamba1\".")]
+    [TestCase("""{"ssm_cfg":{"dt_rank":"many"}}""", "'dt_rank' is \"many\"; it must be \"auto\" or a whole number of at least 1.")]
+    [TestCase("""{"ssm_cfg":{"dt_rank":0}}""", "'dt_rank' is 0; it must be \"auto\" or a whole number of at least 1.")]
+    [TestCase("""{"ssm_cfg":{"dt_min":0.2}}""", "'dt_min' is 0.2 and 'dt_max' is 0.1")]
+    [TestCase("""{"ssm_cfg":{"d_stat":8}}""", "Did you mean 'd_state'?")]
+    public void ReadConfig_Wrong_SaysWhat(string json, string sentence) =>
+        Assert.That(() => Architecture.ReadConfig("tiny", JsonNode.Parse(json)!.AsObject()), Throws.TypeOf<ConfigException>().With.Message.Contains(sentence));
+
+    [Test]
+    public void ReadUpstreamConfig_OfAnHfCheckpoint_IsTheOriginals()
+    {
+        var config = (MambaConfig)Architecture.ReadUpstreamConfig("small", JsonNode.Parse("""
+            {"architectures":["MambaForCausalLM"],"bos_token_id":0,"conv_kernel":4,"d_inner":1536,"d_model":768,"eos_token_id":0,"expand":2,
+             "fused_add_norm":true,"hidden_act":"silu","hidden_size":768,"initializer_range":0.1,"intermediate_size":1536,
+             "layer_norm_epsilon":1e-05,"model_type":"mamba","n_layer":24,"num_hidden_layers":24,"pad_token_id":0,"pad_vocab_size_multiple":8,
+             "rescale_prenorm_residual":false,"residual_in_fp32":true,"rms_norm":true,"ssm_cfg":{},"state_size":16,"time_step_floor":0.0001,
+             "time_step_init_scheme":"random","time_step_max":0.1,"time_step_min":0.001,"time_step_rank":48,"time_step_scale":1.0,
+             "torch_dtype":"float32","transformers_version":"4.39.0.dev0","use_bias":false,"use_cache":true,"use_conv_bias":true,"vocab_size":50280}
+            """)!.AsObject());
+        Assert.That((config.ModelDim, config.LayerCount, config.PaddedVocabSize, config.StepRank, config.TieEmbeddings), Is.EqualTo((768, 24, 50280, 48, true)));
+        Assert.That(() => Architecture.ReadUpstreamConfig("small", JsonNode.Parse("""{"hidden_size":8,"hidden_act":"gelu"}""")!.AsObject()),
+            Throws.TypeOf<UserException>().With.Message.EqualTo("The config's 'hidden_act' is \"gelu\"; Mamba here has \"silu\"."));
+        Assert.That(() => Architecture.ReadUpstreamConfig("small", JsonNode.Parse("""{"hidden_size":8,"surprise":1}""")!.AsObject()),
+            Throws.TypeOf<ConfigException>().With.Message.Contains("'surprise'"));
+    }
+
+    private static TokenModel Build(ModelConfig config, string kernels) =>
+        (TokenModel)Architecture.CreateModel(config, new BuildContext { Kernels = KernelChoice.Parse(kernels) });
+
+    private static void Load(TokenModel model, NamedTensors parameters)
+    {
+        using var noGradient = no_grad();
+        var own = model.TrainableParameters().ToDictionary(p => p.Name, p => p.Parameter);
+        foreach (var (name, tensor) in parameters)
+        {
+            if (own.TryGetValue(name, out var parameter))
+                parameter.copy_(tensor);
+            else
+                Assert.That(model.TiedKeys("backbone.embedding.weight"), Does.Contain(name));
+        }
+        Assert.That(own.Keys, Is.SubsetOf(parameters.Keys));
+    }
+}

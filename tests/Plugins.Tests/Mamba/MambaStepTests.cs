@@ -1,0 +1,91 @@
+using System.Text.Json.Nodes;
+using Zoo.Kernels;
+using Zoo.Kernels.Cpu;
+using Zoo.Mamba.Ops.Step;
+using Zoo.Tests.Kernels;
+using static TorchSharp.torch;
+
+namespace Zoo.Tests.Mamba;
+
+public sealed class MambaStepTests
+{
+    /// <summary>Measured, in units of the largest value: 8e-7.</summary>
+    private const double Tolerance = 2e-6;
+
+    private static readonly string[] Optional = ["residual", "norm_bias", "in_x_bias", "in_z_bias", "conv_bias", "out_bias"];
+
+    [Test]
+    public void Kernel_AnySize_EqualsFloat64([Values(1, 3)] int batch, [Values(8, 37)] int dim, [Values(1, 4, 16, 19)] int states, [Values(1, 4)] int width, [Values] bool everything)
+    {
+        using var scope = NewDisposeScope();
+        Check(Inputs(batch, dim, 2 * dim + 1, states, 3, width, everything ? Optional : []), rms: !everything);
+    }
+
+    [Test]
+    public void Kernel_BFloat16Weights_EqualsFloat64OnThem()
+    {
+        using var scope = NewDisposeScope();
+        var inputs = Inputs(2, 40, 81, 16, 3, 4, Optional);
+        foreach (var name in inputs.Keys.Where(n => MambaStep.Instance.Arguments.Single(a => a.Name == n).MayBeBFloat16).ToList())
+            inputs[name] = inputs[name].to(ScalarType.BFloat16);
+        Check(inputs, rms: true);
+    }
+
+    [Test]
+    public void Kernel_TwoThreads_SameBits()
+    {
+        using var scope = NewDisposeScope();
+        var before = WorkShare.Threads;
+        try
+        {
+            var inputs = Inputs(1, 300, 600, 16, 20, 4, []);
+            WorkShare.Threads = 1;
+            var one = Run(inputs, true);
+            WorkShare.Threads = 2;
+            var two = Run(inputs, true);
+            foreach (var name in one.Keys)
+                Assert.That(two[name].Equals(one[name]), Is.True, name);
+        }
+        finally
+        {
+            WorkShare.Threads = before;
+        }
+    }
+
+    private static NamedTensors Inputs(long batch, long dim, long inner, long states, long rank, long width, IReadOnlyCollection<string> optional)
+    {
+        manual_seed(3);
+        var sizes = new Dictionary<string, long> { ["B"] = batch, ["D"] = dim, ["E"] = inner, ["N"] = states, ["R"] = rank, ["K"] = width };
+        return new(MambaStep.Instance.Arguments.Where(a => !a.Optional || optional.Contains(a.Name))
+            .Select(a => KeyValuePair.Create(a.Name, MambaStep.Instance.Sample(a, [.. a.Axes.Select(axis => sizes[axis])]))));
+    }
+
+    private static NamedTensors Run(NamedTensors inputs, bool rms)
+    {
+        var (batch, dim) = (inputs["hidden"].size(0), inputs["hidden"].size(1));
+        var outputs = new NamedTensors
+        {
+            ["y"] = full([batch, dim], float.NaN),
+            ["sum"] = full([batch, dim], float.NaN),
+            ["next_inputs"] = full(inputs["inputs"].shape, float.NaN),
+            ["next_states"] = full(inputs["states"].shape, float.NaN),
+        };
+        var arrays = new KernelArrays();
+        foreach (var (name, tensor) in inputs.Concat(outputs))
+            arrays.Add(name, KernelArray.Of(tensor));
+        MambaStep.Instance.Kernels.Single(k => k.Backend == KernelChoice.Cpu).Forward(MambaStep.Instance.Describe(inputs, Options(rms)), arrays);
+        GC.KeepAlive(inputs);
+        return outputs;
+    }
+
+    private static OpOptions Options(bool rms) => new(new JsonObject { ["rms_norm"] = rms });
+
+    private static void Check(NamedTensors inputs, bool rms)
+    {
+        var exact = MambaStep.Instance.Invoke(
+            new(inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.to(ScalarType.Float64)))), Options(rms), KernelChoice.Parse("reference")).Outputs;
+        var (worst, what) = KernelRun.Difference(Run(inputs, rms), exact);
+        TestContext.Out.WriteLine($"{worst:e2} {what}");
+        Assert.That(worst, Is.LessThan(Tolerance), what);
+    }
+}
