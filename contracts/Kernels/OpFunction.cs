@@ -50,10 +50,12 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
                 };
                 var arguments = new object[names.Length + 1];
                 arguments[0] = invocation;
-                for (var i = 0; i < names.Length; i++)
-                    arguments[i + 1] = call.Inputs[names[i]];
                 using (enable_grad())
+                {
+                    for (var i = 0; i < names.Length; i++)
+                        arguments[i + 1] = AsInner(call.Inputs[names[i]]);
                     outputs = apply(arguments);
+                }
             }
         }
         var result = new NamedTensors();
@@ -98,6 +100,12 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
     }
 
     private static int? CardOf(Tensor tensor) => tensor.device_type == DeviceType.CUDA ? tensor.device_index : null;
+
+    /// <summary>
+    /// A view of a leaf, any other tensor itself. A leaf takes over a gradient that nobody else holds, and copies one that somebody does:
+    /// TorchSharp holds what a backward returns. The gradient of a view is passed on as a tensor of its own on the same memory.
+    /// </summary>
+    private static Tensor AsInner(Tensor tensor) => tensor.requires_grad && tensor.is_leaf ? tensor.view(tensor.shape) : tensor;
 
     private static List<Tensor> Allocate(IReadOnlyList<KernelArraySpec> specs, Device device, KernelArrays arrays)
     {

@@ -34,12 +34,6 @@ public unsafe interface ILanes<V> :
     /// <summary>Writes all of them.</summary>
     void Store(float* target);
 
-    /// <summary>
-    /// Writes all of them past the caches, for memory that is written whole and not read soon: it is then not read first. <paramref name="target"/>
-    /// is aligned to the vector's size.
-    /// </summary>
-    void StoreNonTemporal(float* target);
-
     /// <summary>Writes all of them as bfloat16, rounded to nearest, halves to even; NaN stays NaN.</summary>
     void StoreBFloat16(ushort* target);
 

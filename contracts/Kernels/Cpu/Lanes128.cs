@@ -69,10 +69,6 @@ public readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void StoreNonTemporal(float* target) => _value.StoreAlignedNonTemporal(target);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void StoreBFloat16(ushort* target) =>
         *(ulong*)target = Vector128.Narrow(Rounded(_value), Vector128<uint>.Zero).AsUInt64().ToScalar();
 

@@ -68,10 +68,6 @@ public readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void StoreNonTemporal(float* target) => _value.StoreAlignedNonTemporal(target);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void StoreBFloat16(ushort* target)
     {
         var rounded = Rounded(_value);

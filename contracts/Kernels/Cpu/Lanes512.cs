@@ -70,10 +70,6 @@ public readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes512
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void StoreNonTemporal(float* target) => _value.StoreAlignedNonTemporal(target);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void StoreBFloat16(ushort* target)
     {
         var rounded = Rounded(_value);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Zoo.Kernels.Cpu;
 
 namespace Zoo.Kernels;
@@ -27,6 +28,7 @@ internal unsafe struct LinearScanForward : ISimdKernel
         };
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<V>()
         where V : struct, ILanes<V>
     {

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Zoo.Tests.Kernels;
 
-/// <summary>Conversions and streaming stores of the vectors.</summary>
+/// <summary>Conversions of the vectors to bfloat16 and back.</summary>
 public sealed unsafe class BFloat16LanesTests
 {
     [Test]
@@ -27,9 +27,6 @@ public sealed unsafe class BFloat16LanesTests
         }
     }
 
-    [Test]
-    public void StoreNonTemporal_AlignedMemory_WritesTheVectorAndNothingElse() => Simd.Run(new Stream());
-
     private readonly struct RoundTrip(float[] numbers, ushort[] stored, float[] loaded) : ISimdKernel
     {
         public void Run<V>()
@@ -45,20 +42,6 @@ public sealed unsafe class BFloat16LanesTests
                     V.LoadBFloat16(target + i).Store(back + i);
                 }
             }
-        }
-    }
-
-    private readonly struct Stream : ISimdKernel
-    {
-        public void Run<V>()
-            where V : struct, ILanes<V>
-        {
-            var memory = stackalloc float[4 * V.Count];
-            var aligned = (float*)(((nint)memory + V.Count * sizeof(float) - 1) / (V.Count * sizeof(float)) * (V.Count * sizeof(float)));
-            new Span<float>(aligned, 3 * V.Count).Fill(7);
-            V.Create(3).StoreNonTemporal(aligned + V.Count);
-            Assert.That(new Span<float>(aligned, 3 * V.Count).ToArray(), Is.EqualTo(
-                Enumerable.Repeat(7f, V.Count).Concat(Enumerable.Repeat(3f, V.Count)).Concat(Enumerable.Repeat(7f, V.Count))));
         }
     }
 }
