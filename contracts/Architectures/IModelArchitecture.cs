@@ -44,6 +44,12 @@ public interface IModelArchitecture
     /// <summary>The config keys that a task or benchmark implies (vocabulary, length, classes), used unless the user sets them.</summary>
     JsonObject ImpliedBy(TaskShape shape) => [];
 
+    /// <summary>As <see cref="ImpliedBy(TaskShape)"/>, for an architecture whose keys depend on the config.</summary>
+    /// <param name="shape">What the task says.</param>
+    /// <param name="preset">A key of <see cref="Presets"/>.</param>
+    /// <param name="values">The user's values.</param>
+    JsonObject ImpliedBy(TaskShape shape, string preset, JsonObject values) => ImpliedBy(shape);
+
     /// <summary>Builds the model, initialised as the paper or the original project does; the base type says its kind.</summary>
     /// <exception cref="UserException">This config cannot be built here; the message says why.</exception>
     Model CreateModel(ModelConfig config, BuildContext context);

@@ -77,6 +77,15 @@ public abstract class Op
     /// <summary>Letters of axes that a benchmark's shape may leave out, each with the letter whose size it then has.</summary>
     public virtual IReadOnlyDictionary<string, string> ImpliedSizes => new Dictionary<string, string>();
 
+    /// <summary>A size that suits the op's checks, where sizes that differ from axis to axis do not; null for any.</summary>
+    /// <param name="axis">The letter in the arguments' axes.</param>
+    public virtual long? ExampleSize(string axis) => null;
+
+    /// <summary>Values that suit the op's checks, where random numbers between 0.1 and 0.9 do not; null for those.</summary>
+    /// <param name="argument">Which one.</param>
+    /// <param name="shape">Its sizes.</param>
+    public virtual torch.Tensor? Example(OpArgument argument, long[] shape) => null;
+
     /// <summary>Runs the op, with gradients for the inputs that require them.</summary>
     /// <param name="inputs">Tensors by argument name, on one device.</param>
     /// <param name="options">Options by name.</param>

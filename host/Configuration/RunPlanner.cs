@@ -81,7 +81,7 @@ internal static class RunPlanner
         var values = new JsonObject();
         if (shape is not null)
         {
-            foreach (var (key, value) in ConfigPaths(architecture.ImpliedBy(shape), ""))
+            foreach (var (key, value) in ConfigPaths(architecture.ImpliedBy(shape, preset, userValues), ""))
                 ConfigJson.Set(values, key, value?.DeepClone());
         }
         foreach (var (key, value) in ConfigPaths(userValues, ""))

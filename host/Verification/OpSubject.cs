@@ -29,6 +29,11 @@ internal sealed record OpSubject(Op Op)
         foreach (var argument in Op.Arguments.Where(a => withOptional || !a.Optional))
         {
             var shape = argument.Axes.Select(SizeOf).ToArray();
+            if (Op.Example(argument, shape) is { } example)
+            {
+                inputs.Add(argument.Name, (argument.Dtype is null ? example.to(dtype) : example).to(Device).requires_grad_(argument.Dtype is null && argument.HasGradient));
+                continue;
+            }
             if (argument.Dtype is { } other && other != ScalarType.BFloat16)
                 throw new UserException($"'{argument.Name}' must be {other}, and what its values mean is not declared.");
             var data = new float[shape.Aggregate(1L, (a, b) => a * b)];
@@ -47,7 +52,7 @@ internal sealed record OpSubject(Op Op)
             if (long.TryParse(axis, out var size))
                 return size;
             if (!sizes.TryGetValue(axis, out size))
-                sizes[axis] = size = Sizes[sizes.Count % Sizes.Length];
+                sizes[axis] = size = Op.ExampleSize(axis) ?? Sizes[sizes.Count % Sizes.Length];
             return size;
         }
     }

@@ -73,9 +73,23 @@ internal static unsafe class MatrixProduct
     }
 
     /// <summary>Lays the transposed matrix out in panels: its rows become columns; the last panel is filled up with zeros.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void PackTransposed(int rows, int columns, float* source, long sourceRow, float* panels, int width)
     {
-        for (var i = 0; i < rows; i++)
+        var i = 0;
+        for (; i + 4 <= rows; i += 4)       // four at once: their numbers lie together in the panel
+        {
+            float* r0 = source + i * sourceRow, r1 = r0 + sourceRow, r2 = r1 + sourceRow, r3 = r2 + sourceRow;
+            var to = panels + (long)(i / width) * width * columns + i % width;
+            for (var j = 0; j < columns; j++, to += width)
+            {
+                to[0] = r0[j];
+                to[1] = r1[j];
+                to[2] = r2[j];
+                to[3] = r3[j];
+            }
+        }
+        for (; i < rows; i++)
         {
             float* from = source + i * sourceRow, to = panels + (long)(i / width) * width * columns + i % width;
             for (var j = 0; j < columns; j++, to += width)
@@ -88,97 +102,112 @@ internal static unsafe class MatrixProduct
             new Span<float>(last + j * width + rows % width, width - rows % width).Clear();
     }
 
+    /// <summary>c = a b in one whole panel of b, where row i of a has <paramref name="first"/> + i steps, at most <paramref name="k"/>.</summary>
+    /// <remarks>What lies behind a row's end, up to the longest row of its tile, must be zero in a. Causal attention is such a product.</remarks>
+    public static void RunGrowing<V>(int m, int first, int k, float* a, long aRow, float* panel, int width, float* c, long cRow)
+        where V : struct, ILanes<V>
+    {
+        for (var start = 0; start < k; start += Steps)
+            TwoVectors<V>(m, Math.Min(Steps, k - start), first - start, a + start, aRow, 1, panel + (long)start * width, width, c, cRow, start > 0);
+    }
+
     private static void Block<V>(int m, int n, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
         where V : struct, ILanes<V>
     {
         var j = 0;
         for (; j + 2 * V.Count <= n; j += 2 * V.Count)
-        {
-            for (var i = 0; i < m; i += Rows)
-                TwoVectors<V>(Math.Min(Rows, m - i), k, a + i * aRow, aRow, aStep, b + j, bRow, c + i * cRow + j, cRow, add);
-        }
+            TwoVectors<V>(m, k, k, a, aRow, aStep, b + j, bRow, c + j, cRow, add);
         for (; j + V.Count <= n; j += V.Count)
-        {
-            for (var i = 0; i < m; i += Rows)
-                OneVector<V>(Math.Min(Rows, m - i), k, a + i * aRow, aRow, aStep, b + j, bRow, c + i * cRow + j, cRow, add);
-        }
+            OneVector<V>(m, k, k, a, aRow, aStep, b + j, bRow, c + j, cRow, add);
         if (j < n)
             Columns(m, n - j, k, a, aRow, aStep, b + j, bRow, c + j, cRow, add);
     }
 
-    // Rows that a has not are the last one once more: reckoned, and not stored.
+    // Rows that a has not are the last one once more: reckoned, and not stored. Row i has first + i steps, within 0 and k.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void TwoVectors<V>(int rows, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
+    private static void TwoVectors<V>(int m, int k, int first, float* a, long aRow, long aStep, float* panel, long bRow, float* c, long cRow, bool add)
         where V : struct, ILanes<V>
     {
-        float* a0 = a, a1 = a + Math.Min(1, rows - 1) * aRow, a2 = a + Math.Min(2, rows - 1) * aRow, a3 = a + Math.Min(3, rows - 1) * aRow;
-        V c00 = V.Zero, c01 = V.Zero, c10 = V.Zero, c11 = V.Zero, c20 = V.Zero, c21 = V.Zero, c30 = V.Zero, c31 = V.Zero;
-        for (var i = 0; i < k; i++)
+        for (var row = 0; row < m; row += Rows, a += Rows * aRow, c += Rows * cRow)
         {
-            V b0 = V.Load(b), b1 = V.Load(b + V.Count);
-            var x = V.Create(*a0);
-            c00 = V.MultiplyAdd(x, b0, c00);
-            c01 = V.MultiplyAdd(x, b1, c01);
-            x = V.Create(*a1);
-            c10 = V.MultiplyAdd(x, b0, c10);
-            c11 = V.MultiplyAdd(x, b1, c11);
-            x = V.Create(*a2);
-            c20 = V.MultiplyAdd(x, b0, c20);
-            c21 = V.MultiplyAdd(x, b1, c21);
-            x = V.Create(*a3);
-            c30 = V.MultiplyAdd(x, b0, c30);
-            c31 = V.MultiplyAdd(x, b1, c31);
-            a0 += aStep;
-            a1 += aStep;
-            a2 += aStep;
-            a3 += aStep;
-            b += bRow;
-        }
-        Keep(c00, c, add);
-        Keep(c01, c + V.Count, add);
-        if (rows > 1)
-        {
-            Keep(c10, c + cRow, add);
-            Keep(c11, c + cRow + V.Count, add);
-        }
-        if (rows > 2)
-        {
-            Keep(c20, c + 2 * cRow, add);
-            Keep(c21, c + 2 * cRow + V.Count, add);
-        }
-        if (rows > 3)
-        {
-            Keep(c30, c + 3 * cRow, add);
-            Keep(c31, c + 3 * cRow + V.Count, add);
+            var last = Math.Min(Rows, m - row) - 1;
+            var steps = Math.Clamp(first + row + last, 0, k);
+            float* a0 = a, a1 = a + Math.Min(1, last) * aRow, a2 = a + Math.Min(2, last) * aRow, a3 = a + last * aRow;
+            var b = panel;
+            V c00 = V.Zero, c01 = V.Zero, c10 = V.Zero, c11 = V.Zero, c20 = V.Zero, c21 = V.Zero, c30 = V.Zero, c31 = V.Zero;
+            for (var i = 0; i < steps; i++)
+            {
+                V b0 = V.Load(b), b1 = V.Load(b + V.Count);
+                var x = V.Create(*a0);
+                c00 = V.MultiplyAdd(x, b0, c00);
+                c01 = V.MultiplyAdd(x, b1, c01);
+                x = V.Create(*a1);
+                c10 = V.MultiplyAdd(x, b0, c10);
+                c11 = V.MultiplyAdd(x, b1, c11);
+                x = V.Create(*a2);
+                c20 = V.MultiplyAdd(x, b0, c20);
+                c21 = V.MultiplyAdd(x, b1, c21);
+                x = V.Create(*a3);
+                c30 = V.MultiplyAdd(x, b0, c30);
+                c31 = V.MultiplyAdd(x, b1, c31);
+                a0 += aStep;
+                a1 += aStep;
+                a2 += aStep;
+                a3 += aStep;
+                b += bRow;
+            }
+            Keep(c00, c, add);
+            Keep(c01, c + V.Count, add);
+            if (last > 0)
+            {
+                Keep(c10, c + cRow, add);
+                Keep(c11, c + cRow + V.Count, add);
+            }
+            if (last > 1)
+            {
+                Keep(c20, c + 2 * cRow, add);
+                Keep(c21, c + 2 * cRow + V.Count, add);
+            }
+            if (last > 2)
+            {
+                Keep(c30, c + 3 * cRow, add);
+                Keep(c31, c + 3 * cRow + V.Count, add);
+            }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void OneVector<V>(int rows, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
+    private static void OneVector<V>(int m, int k, int first, float* a, long aRow, long aStep, float* panel, long bRow, float* c, long cRow, bool add)
         where V : struct, ILanes<V>
     {
-        float* a0 = a, a1 = a + Math.Min(1, rows - 1) * aRow, a2 = a + Math.Min(2, rows - 1) * aRow, a3 = a + Math.Min(3, rows - 1) * aRow;
-        V c0 = V.Zero, c1 = V.Zero, c2 = V.Zero, c3 = V.Zero;
-        for (var i = 0; i < k; i++)
+        for (var row = 0; row < m; row += Rows, a += Rows * aRow, c += Rows * cRow)
         {
-            var b0 = V.Load(b);
-            c0 = V.MultiplyAdd(V.Create(*a0), b0, c0);
-            c1 = V.MultiplyAdd(V.Create(*a1), b0, c1);
-            c2 = V.MultiplyAdd(V.Create(*a2), b0, c2);
-            c3 = V.MultiplyAdd(V.Create(*a3), b0, c3);
-            a0 += aStep;
-            a1 += aStep;
-            a2 += aStep;
-            a3 += aStep;
-            b += bRow;
+            var last = Math.Min(Rows, m - row) - 1;
+            var steps = Math.Clamp(first + row + last, 0, k);
+            float* a0 = a, a1 = a + Math.Min(1, last) * aRow, a2 = a + Math.Min(2, last) * aRow, a3 = a + last * aRow;
+            var b = panel;
+            V c0 = V.Zero, c1 = V.Zero, c2 = V.Zero, c3 = V.Zero;
+            for (var i = 0; i < steps; i++)
+            {
+                var b0 = V.Load(b);
+                c0 = V.MultiplyAdd(V.Create(*a0), b0, c0);
+                c1 = V.MultiplyAdd(V.Create(*a1), b0, c1);
+                c2 = V.MultiplyAdd(V.Create(*a2), b0, c2);
+                c3 = V.MultiplyAdd(V.Create(*a3), b0, c3);
+                a0 += aStep;
+                a1 += aStep;
+                a2 += aStep;
+                a3 += aStep;
+                b += bRow;
+            }
+            Keep(c0, c, add);
+            if (last > 0)
+                Keep(c1, c + cRow, add);
+            if (last > 1)
+                Keep(c2, c + 2 * cRow, add);
+            if (last > 2)
+                Keep(c3, c + 3 * cRow, add);
         }
-        Keep(c0, c, add);
-        if (rows > 1)
-            Keep(c1, c + cRow, add);
-        if (rows > 2)
-            Keep(c2, c + 2 * cRow, add);
-        if (rows > 3)
-            Keep(c3, c + 3 * cRow, add);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

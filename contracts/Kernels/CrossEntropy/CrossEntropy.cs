@@ -72,6 +72,9 @@ public sealed class CrossEntropy : Op
     public override Tensor Sample(OpArgument argument, long[] shape) =>
         argument.Name == "weight" ? randn(shape) / Math.Sqrt(Math.Max(1, shape[^1])) : base.Sample(argument, shape);
 
+    /// <summary>Targets that differ.</summary>
+    public override Tensor? Example(OpArgument argument, long[] shape) => argument.Name == "targets" ? arange(shape[0], int64) % 2 : null;
+
     /// <inheritdoc/>
     protected override void Check(OpCall call)
     {

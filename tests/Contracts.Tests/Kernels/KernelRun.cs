@@ -16,7 +16,7 @@ internal static class KernelRun
     public static NamedTensors Kernel(
         Op op, NamedTensors inputs, OpOptions options, NamedTensors outputs, NamedTensors cotangents, IEnumerable<string> wanted)
     {
-        var leaves = new NamedTensors(inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.is_floating_point() ? i.Value.detach().requires_grad_() : i.Value)));
+        var leaves = new NamedTensors(inputs.Select(i => KeyValuePair.Create(i.Key, op.Arguments.First(a => a.Name == i.Key) is { HasGradient: true, Dtype: null } ? i.Value.detach().requires_grad_() : i.Value)));
         var call = op.Describe(leaves, options);
         var kernel = op.Kernels.Single(k => k.Backend == KernelChoice.Cpu);
         var results = new NamedTensors();

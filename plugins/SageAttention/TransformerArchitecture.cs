@@ -1,0 +1,118 @@
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Zoo.Architectures;
+using Zoo.Configuration;
+using Zoo.Tasks;
+
+namespace Zoo.SageAttention;
+
+/// <summary>The decoder-only Transformer: what every other sequence architecture is compared with.</summary>
+public sealed class TransformerArchitecture : IModelArchitecture
+{
+    private const string Name = "transformer";
+
+    private static readonly HashSet<string> NanoGptKeys = Keys(typeof(NanoGptConfig));
+    private static readonly HashSet<string> LlamaKeys = [.. Keys(typeof(LlamaConfig)), "rope_scaling"];
+
+    /// <inheritdoc/>
+    public ArchitectureInfo Info { get; } = new(Name,
+        "Decoder-only Transformer with softmax attention",
+        "Vaswani et al. 2017, arXiv:1706.03762; as GPT-2 in karpathy/nanoGPT, and as Llama (Touvron et al. 2023, arXiv:2302.13971)")
+    {
+        Kind = ModelKind.TokenModel,
+        Aliases = [new ArchitectureAlias("nanogpt", "default"), new ArchitectureAlias("llama", "llama-tiny")],
+        Abilities = ModelAbilities.Step | ModelAbilities.Causal | ModelAbilities.ConstantMemoryStep | ModelAbilities.BFloat16,
+        Ops = ["attention", "cross_entropy", "gelu", "layer_norm", "rms_norm", "rope", "swiglu"],
+        Limits =
+        [
+            "A sequence is at most block_size or max_position_embeddings long. The key and value cache is allocated once for that many tokens: a " +
+                "step's memory does not grow, its time does, with the tokens seen.",
+            "nanoGPT's weights are those of nn.Linear, [out, in]; Hugging Face's GPT-2 checkpoints have them transposed and under other names.",
+            "rope_scaling is not implemented, and a config that has it is refused.",
+            "Dropout of attention weights runs as separate tensor operations, without the attention kernel.",
+        ],
+    };
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, ModelConfig> Presets { get; } = new Dictionary<string, ModelConfig>
+    {
+        ["default"] = new NanoGptConfig(),
+        ["nanogpt-cpu"] = new NanoGptConfig(),
+        ["tiny"] = NanoGptConfig.Tiny,
+        ["small"] = NanoGptConfig.Small,
+        ["gpt2"] = NanoGptConfig.Gpt2,
+        ["llama-tiny"] = LlamaConfig.Tiny,
+        ["llama-small"] = LlamaConfig.Small,
+        ["tinyllama-1.1b"] = LlamaConfig.TinyLlama,
+    };
+
+    /// <summary>As the contract has it. The keys decide: Llama's, without a preset, mean the preset llama-tiny.</summary>
+    public ModelConfig ReadConfig(string preset, JsonObject values) => Read((TransformerConfig)Presets[BasisOf(preset, values)], values);
+
+    /// <summary>As the contract has it; what a checkpoint's config leaves out is the original project's default.</summary>
+    public ModelConfig ReadUpstreamConfig(string preset, JsonObject values) =>
+        Read(Presets[BasisOf(preset, values)] is LlamaConfig ? LlamaConfig.Upstream : NanoGptConfig.Upstream, values);
+
+    private static TransformerConfig Read(TransformerConfig basis, JsonObject values)
+    {
+        if (basis is not LlamaConfig || values["rope_scaling"] is not { } scaling)
+            return ConfigJson.Bind(basis, Without(values, "rope_scaling"), Name);
+        throw new ConfigException(Name, [$"'rope_scaling' is {scaling.ToJsonString()}; it is not implemented, and without it outputs would be wrong."]);
+    }
+
+    /// <inheritdoc/>
+    public JsonObject ImpliedBy(TaskShape shape, string preset, JsonObject values)
+    {
+        var implied = new JsonObject();
+        if (shape.VocabSize is { } vocabulary)
+            implied["vocab_size"] = vocabulary;
+        if ((shape.MaximumLength ?? shape.Length) is { } length)
+            implied[Presets[BasisOf(preset, values)] is LlamaConfig ? "max_position_embeddings" : "block_size"] = length;
+        return implied;
+    }
+
+    /// <inheritdoc/>
+    public Model CreateModel(ModelConfig config, BuildContext context) => config is LlamaConfig llama
+        ? new LlamaModel(llama, context)
+        : new NanoGptModel((NanoGptConfig)config, context);
+
+    /// <summary>The preset whose values stand where none are given.</summary>
+    private string BasisOf(string preset, JsonObject values)
+    {
+        var nanoGpt = values.Select(v => v.Key).Where(k => NanoGptKeys.Contains(k) && !LlamaKeys.Contains(k)).ToList();
+        var llama = values.Select(v => v.Key).Where(k => LlamaKeys.Contains(k) && !NanoGptKeys.Contains(k)).ToList();
+        if (nanoGpt.Count > 0 && llama.Count > 0)
+        {
+            throw new ConfigException(Name,
+                [$"{List(nanoGpt)} {Are(nanoGpt)} of nanoGPT's keys and {List(llama)} of Llama's; a config has one set or the other."]);
+        }
+        var isLlama = Presets[preset] is LlamaConfig;
+        if (LlamaKeys.All(k => values.ContainsKey(k) || k == "rope_scaling"))       // a complete config needs nothing of a preset
+            return isLlama ? preset : "llama-tiny";
+        if (NanoGptKeys.All(values.ContainsKey))
+            return isLlama ? Info.DefaultPreset : preset;
+        if (llama.Count > 0 && !isLlama)
+        {
+            return preset == Info.DefaultPreset ? "llama-tiny" : throw new ConfigException(Name,
+                [$"{List(llama)} {Are(llama)} of Llama's keys and the preset '{preset}' has nanoGPT's; take one of {Having<LlamaConfig>()}."]);
+        }
+        if (nanoGpt.Count > 0 && isLlama)
+        {
+            throw new ConfigException(Name,
+                [$"{List(nanoGpt)} {Are(nanoGpt)} of nanoGPT's keys and the preset '{preset}' has Llama's; take one of {Having<NanoGptConfig>()}."]);
+        }
+        return preset;
+    }
+
+    private string Having<T>() => string.Join(", ", Presets.Where(p => p.Value is T).Select(p => p.Key));
+
+    private static string List(List<string> keys) => string.Join(", ", keys.Select(k => $"'{k}'"));
+
+    private static string Are(List<string> keys) => keys.Count == 1 ? "is one" : "are";
+
+    private static JsonObject Without(JsonObject values, string key) =>
+        new(values.Where(v => v.Key != key).Select(v => KeyValuePair.Create(v.Key, v.Value?.DeepClone())));
+
+    private static HashSet<string> Keys(Type config) =>
+        [.. config.GetProperties().SelectMany(p => p.GetCustomAttributes(typeof(JsonPropertyNameAttribute), true)).Cast<JsonPropertyNameAttribute>().Select(a => a.Name)];
+}

@@ -1,0 +1,44 @@
+using System.Text.Json.Serialization;
+using Zoo.Architectures;
+
+namespace Zoo.SageAttention;
+
+/// <summary>Hyperparameters of a decoder-only Transformer, under one of two sets of keys: nanoGPT's or Llama's.</summary>
+public abstract record TransformerConfig : ModelConfig
+{
+    /// <summary>How many ids there are; V.</summary>
+    [JsonPropertyName("vocab_size")] public int VocabSize { get; init; } = 65;
+
+    /// <summary>Width of the residual stream; D.</summary>
+    [JsonIgnore]
+    public abstract int ModelDim { get; }
+
+    /// <summary>How many blocks.</summary>
+    [JsonIgnore]
+    public abstract int LayerCount { get; }
+
+    /// <summary>How many query heads; H.</summary>
+    [JsonIgnore]
+    public abstract int HeadCount { get; }
+
+    /// <summary>How many key and value heads.</summary>
+    [JsonIgnore]
+    public abstract int KeyHeadCount { get; }
+
+    /// <summary>Width of a head.</summary>
+    [JsonIgnore]
+    public abstract int HeadDim { get; }
+
+    /// <summary>The longest sequence, and what the key and value cache holds.</summary>
+    [JsonIgnore]
+    public abstract int SequenceLength { get; }
+
+    /// <summary>Sizes that are wrong in either set of keys.</summary>
+    /// <param name="sizes">Keys with values that must be at least 1.</param>
+    private protected IEnumerable<string> TooSmall(params IEnumerable<(string Key, int Value)> sizes) =>
+        sizes.Append((Key: "vocab_size", Value: VocabSize)).Where(s => s.Value < 1).Select(s => $"'{s.Key}' is {s.Value}; it must be at least 1.");
+
+    /// <summary>A value that must be a finite number in a range.</summary>
+    private protected static IEnumerable<string> Outside(string key, double value, double least, double below) =>
+        value >= least && value < below ? [] : [$"'{key}' is {value}; it must be at least {least} and below {below}."];
+}

@@ -1,0 +1,91 @@
+using System.Text.Json.Nodes;
+using Zoo.Architectures;
+using Zoo.Configuration;
+using Zoo.SageAttention;
+using Zoo.Tasks;
+
+namespace Zoo.Tests.Transformer;
+
+public sealed class TransformerConfigTests
+{
+    private static readonly TransformerArchitecture Architecture = new();
+
+    private static ModelConfig Read(string json, string preset = "default") => Architecture.ReadConfig(preset, JsonNode.Parse(json)!.AsObject());
+
+    [Test]
+    public void ReadConfig_KeysDecide()
+    {
+        Assert.That(Read("""{"n_embd": 64}"""), Is.EqualTo(new NanoGptConfig { EmbeddingDim = 64 }));
+        Assert.That(Read("""{"hidden_size": 128, "vocab_size": 7}"""), Is.EqualTo(new LlamaConfig { HiddenSize = 128, VocabSize = 7 }));
+        Assert.That(Read("""{"vocab_size": 7}""", "llama-tiny"), Is.EqualTo(new LlamaConfig { VocabSize = 7 }));
+    }
+
+    [TestCase("""{"n_embd": 64, "hidden_size": 64, "rope_theta": 5}""", "default",
+        "'n_embd' is one of nanoGPT's keys and 'hidden_size', 'rope_theta' of Llama's; a config has one set or the other.")]
+    [TestCase("""{"hidden_size": 64}""", "gpt2",
+        "'hidden_size' is one of Llama's keys and the preset 'gpt2' has nanoGPT's; take one of llama-tiny, llama-small, tinyllama-1.1b.")]
+    [TestCase("""{"n_embd": 64}""", "llama-tiny",
+        "'n_embd' is one of nanoGPT's keys and the preset 'llama-tiny' has Llama's; take one of default, nanogpt-cpu, tiny, small, gpt2.")]
+    [TestCase("""{"rope_scaling": {"type": "linear", "factor": 2}, "hidden_size": 64}""", "default",
+        "'rope_scaling' is {\"type\":\"linear\",\"factor\":2}; it is not implemented, and without it outputs would be wrong.")]
+    [TestCase("""{"n_embd": 65}""", "default", "'n_embd' is 65 and 'n_head' 4; the first must be a multiple of the second.")]
+    [TestCase("""{"n_layer": 0}""", "default", "'n_layer' is 0; it must be at least 1.")]
+    [TestCase("""{"n_head": 0}""", "default", "'n_head' is 0; it must be at least 1.")]
+    [TestCase("""{"dropout": 1}""", "default", "'dropout' is 1; it must be at least 0 and below 1.")]
+    [TestCase("""{"num_key_value_heads": 3}""", "default", "'num_attention_heads' is 4 and 'num_key_value_heads' 3; the first must be a multiple of the second.")]
+    [TestCase("""{"num_attention_heads": 0}""", "default", "'num_attention_heads' is 0; it must be at least 1.")]
+    [TestCase("""{"head_dim": 7}""", "default", "heads are 7 wide; rotary positions need an even width.")]
+    [TestCase("""{"hidden_act": "relu"}""", "default", "'hidden_act' is \"relu\"; \"silu\" is the one there is.")]
+    public void ReadConfig_Problem_IsASentence(string json, string preset, string problem) =>
+        Assert.That(() => Read(json, preset), Throws.TypeOf<ConfigException>().With.Property("Problems").EqualTo(new[] { problem }));
+
+    [Test]
+    public void ReadUpstreamConfig_TinyLlamasFile_IsThePreset()
+    {
+        const string File = """
+            {"architectures": ["LlamaForCausalLM"], "bos_token_id": 1, "eos_token_id": 2, "hidden_act": "silu", "hidden_size": 2048, "initializer_range": 0.02,
+             "intermediate_size": 5632, "max_position_embeddings": 2048, "model_type": "llama", "num_attention_heads": 32, "num_hidden_layers": 22,
+             "num_key_value_heads": 4, "pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_scaling": null, "tie_word_embeddings": false,
+             "torch_dtype": "float32", "transformers_version": "4.31.0.dev0", "use_cache": true, "vocab_size": 32000}
+            """;
+        Assert.That(Architecture.ReadUpstreamConfig("default", JsonNode.Parse(File)!.AsObject()), Is.EqualTo(LlamaConfig.TinyLlama));
+    }
+
+    [Test]
+    public void ReadUpstreamConfig_KeysLeftOut_AreTheOriginals()
+    {
+        var llama = (LlamaConfig)Architecture.ReadUpstreamConfig("default", new JsonObject { ["hidden_size"] = 256, ["num_attention_heads"] = 8 });
+        Assert.That((llama.KeyHeadCount, llama.NormEpsilon), Is.EqualTo((8, 1e-6)));
+        var gpt = (NanoGptConfig)Architecture.ReadUpstreamConfig("default", new JsonObject { ["n_layer"] = 2 });
+        Assert.That((gpt.HasBias, gpt.EmbeddingDim, gpt.VocabSize), Is.EqualTo((true, 768, 50304)));
+    }
+
+    [Test]
+    public void ImpliedBy_Task_SetsTheKeysOfTheForm()
+    {
+        var shape = new TaskShape(ModelKind.TokenModel) { VocabSize = 9, Length = 30, MaximumLength = 40 };
+        Assert.That(Architecture.ImpliedBy(shape, "default", []).ToJsonString(), Is.EqualTo("""{"vocab_size":9,"block_size":40}"""));
+        Assert.That(Architecture.ImpliedBy(shape, "default", new JsonObject { ["hidden_size"] = 8 }).ToJsonString(),
+            Is.EqualTo("""{"vocab_size":9,"max_position_embeddings":40}"""));
+    }
+
+    [TestCase("gpt2", 124_439_808L)]            // as nanoGPT counts it, with positions
+    [TestCase("tinyllama-1.1b", 1_100_048_384L)]
+    [TestCase("nanogpt-cpu", 804_096L)]
+    public void Presets_ParameterCount_IsTheOriginals(string preset, long count)
+    {
+        using var scope = TorchSharp.torch.NewDisposeScope();
+        var before = TorchSharp.torch.get_default_device();
+        var meta = new TorchSharp.torch.Device(TorchSharp.DeviceType.META);
+        try
+        {
+            TorchSharp.torch.set_default_device(meta);
+            using var model = Architecture.CreateModel(Architecture.Presets[preset], new BuildContext { Device = meta });
+            Assert.That(model.named_parameters().Sum(p => p.parameter.numel()), Is.EqualTo(count));
+        }
+        finally
+        {
+            TorchSharp.torch.set_default_device(before);
+        }
+    }
+}
