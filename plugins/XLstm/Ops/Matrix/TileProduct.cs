@@ -28,6 +28,7 @@ internal static unsafe class TileProduct
     /// <param name="c">Columns lie together.</param>
     /// <param name="cRow">From a row of c to the next.</param>
     /// <param name="add">Whether the product is added to c.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run<V>(int m, int n, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
         where V : struct, ILanes<V>
     {
@@ -63,6 +64,7 @@ internal static unsafe class TileProduct
     }
 
     /// <summary>target[j, i] = factor · source[i, j]; columns of the target from <paramref name="rows"/> to <paramref name="padded"/> become zero.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Transpose<V>(int rows, int columns, float* source, long sourceRow, float* target, long targetRow, int padded, float factor)
         where V : struct, ILanes<V>
     {

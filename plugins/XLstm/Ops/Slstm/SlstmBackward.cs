@@ -17,67 +17,68 @@ internal unsafe struct SlstmBackward : ISimdKernel
     public float* Y, FinalState, Kept;
     public float* GradY, GradFinal;         // null: zero
     public float* GradX, GradState;         // null: not wanted
-    public float* GradRecurrent, GradBias;  // of this head and group: [4 · padded, padded] and [4 · padded]
+    public float* GradRecurrent, GradBias;  // of this head and group: [4, padded, padded] and [4, padded]
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<V>()
         where V : struct, ILanes<V>
     {
-        int dim = Sizes.Dim, padded = Sizes.Padded, rows = Rows, length = Sizes.Length;
+        int dim = Sizes.Dim, padded = Sizes.Padded, rows = Rows, size = rows * padded, length = Sizes.Length;
         var steps = Math.Max(1, HistoryRows / rows);
-        var history = (long)steps * rows;
-        var scratch = Scratch.Of(4L * padded * padded + 5L * history * padded + 7L * rows * padded, 9);
+        var history = steps * size;         // of one gate
+        var scratch = Scratch.Of(4L * padded * padded + 5L * history + 7L * size, 9);
         var weights = RecurrentWeights.Backward<V>(Recurrent + 4L * Head * dim * dim, dim, padded, scratch.Take(4L * padded * padded));
-        float* grads = scratch.Take(4 * history * padded), states = scratch.Take(history * padded);
-        float* gradY = scratch.Take((long)rows * padded), gradC = scratch.Take((long)rows * padded), gradN = scratch.Take((long)rows * padded);
-        float* gradM = scratch.Take((long)rows * padded), firstGradM = scratch.Take((long)rows * padded);
-        float* c0 = scratch.Take((long)rows * padded), n0 = scratch.Take((long)rows * padded);
+        float* grads = scratch.Take(4L * history), states = scratch.Take(history);
+        float* gradY = scratch.Take(size), gradC = scratch.Take(size), gradN = scratch.Take(size), gradM = scratch.Take(size);
+        float* firstGradM = scratch.Take(size), c0 = scratch.Take(size), n0 = scratch.Take(size);
         new Span<float>(GradRecurrent, 4 * padded * padded).Clear();
         new Span<float>(GradBias, 4 * padded).Clear();
-        new Span<float>(firstGradM, rows * padded).Clear();
         Sizes.LoadState(GradFinal, 0, Head, First, rows, gradY);
         Sizes.LoadState(GradFinal, 1, Head, First, rows, gradC);
         Sizes.LoadState(GradFinal, 2, Head, First, rows, gradN);
         Sizes.LoadState(State, 1, Head, First, rows, c0);
         Sizes.LoadState(State, 2, Head, First, rows, n0);
         MaximumGrad(gradM);
+        for (var i = 0; i < size; i++)
+            firstGradM[i] = gradC[i] * c0[i] + gradN[i] * n0[i];        // where there is no time
         var kept = 0;       // steps in the history
         for (var t = length - 1; t >= 0; t--)
         {
-            var now = grads + 4L * kept * rows * padded;
+            var now = grads + (long)kept * size;
+            var block = Kept + Sizes.Block(Head, First, rows, t);
+            var before = t > 0 ? Kept + Sizes.Block(Head, First, rows, t - 1) : null;
+            if (GradY != null)
+                AddGiven<V>(gradY, t);
+            Step<V>(block, before == null ? c0 : before + 5 * size, before == null ? n0 : before + 6 * size,
+                gradY, gradC, gradN, gradM, now, history, size, t == 0 ? firstGradM : null);
+            for (var gate = 0; gate < 4; gate++)
+            {
+                weights.Apply<V>(gate, rows, now + (long)gate * history, gradY, add: gate > 0);
+                Keep<V>(now + (long)gate * history, t, gate);
+            }
             for (var row = 0; row < rows; row++)
             {
-                var offset = (long)row * padded;
-                var place = ((long)(First + row) * Sizes.Heads + Head) * length + t;
-                var own = Kept + place * SlstmSizes.Kept * padded;
-                var before = t > 0 ? own - SlstmSizes.Kept * padded : null;
-                Step<V>(own, before == null ? c0 + offset : before + 5 * padded, before == null ? n0 + offset : before + 6 * padded,
-                    GradY == null ? null : GradY + place * dim, gradY + offset, gradC + offset, gradN + offset, gradM + offset,
-                    now + 4 * offset, t == 0 ? firstGradM + offset : null);
-                if (GradX != null)
-                {
-                    var x = GradX + ((long)(First + row) * length + t) * Sizes.InputStride + (long)Head * dim;
-                    for (var gate = 0; gate < 4; gate++)
-                        new Span<float>(now + 4 * offset + gate * padded, dim).CopyTo(new Span<float>(x + (long)gate * Sizes.Heads * dim, dim));
-                }
-                var state = t > 0 ? Y + (place - 1) * dim : State == null ? null : State + ((long)(First + row) * Sizes.Heads + Head) * dim;
+                var sequence = (long)(First + row) * Sizes.Heads + Head;
+                var state = t > 0 ? Y + (sequence * length + t - 1) * dim : State == null ? null : State + sequence * dim;
                 Matrix.Rows.Load(state, 1, dim, states + ((long)kept * rows + row) * padded, padded);
             }
-            weights.Apply<V>(rows, now, 4 * padded, gradY);
             kept++;
-            if (kept == steps || t == 0)
+            if (kept < steps && t > 0)
+                continue;
+            for (var gate = 0; gate < 4; gate++)
             {
-                TileProduct.Run<V>(4 * padded, padded, kept * rows, grads, 1, 4 * padded, states, padded, GradRecurrent, padded, add: true);
-                kept = 0;
+                TileProduct.Run<V>(padded, padded, kept * rows, grads + (long)gate * history, 1, padded, states, padded,
+                    GradRecurrent + (long)gate * padded * padded, padded, add: true);
             }
+            kept = 0;
         }
         if (GradState == null)
             return;
+        for (var i = 0; i < size; i++)
+            gradM[i] += firstGradM[i];
         Sizes.StoreState(gradY, 0, Head, First, rows, GradState);
         Sizes.StoreState(gradC, 1, Head, First, rows, GradState);
         Sizes.StoreState(gradN, 2, Head, First, rows, GradState);
-        for (var i = 0; i < rows * padded; i++)
-            gradM[i] += length > 0 ? firstGradM[i] : gradC[i] * c0[i] + gradN[i] * n0[i];
         Sizes.StoreState(gradM, 3, Head, First, rows, GradState);
     }
 
@@ -99,52 +100,75 @@ internal unsafe struct SlstmBackward : ISimdKernel
         }
     }
 
-    /// <summary>One step of one sequence: gradients of the four pre-activations, and of the state before.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Step<V>(
-        float* kept, float* cBefore, float* nBefore, float* given, float* gradY, float* gradC, float* gradN, float* gradM, float* target, float* firstGradM)
+    private readonly void AddGiven<V>(float* gradY, int t)
         where V : struct, ILanes<V>
     {
         int dim = Sizes.Dim, padded = Sizes.Padded;
-        var one = V.Create(1);
-        var bias = GradBias;
-        var isEmpty = IsEmpty && firstGradM != null;
-        for (var e = 0; e < padded; e += V.Count)
+        for (var row = 0; row < Rows; row++, gradY += padded)
         {
-            V inputWeight = V.Load(kept + e), forgetWeight = V.Load(kept + padded + e), z = V.Load(kept + 2 * padded + e), o = V.Load(kept + 3 * padded + e);
-            V notForgotten = V.Load(kept + 4 * padded + e), c = V.Load(kept + 5 * padded + e), n = V.Load(kept + 6 * padded + e);
-            var gy = V.Load(gradY + e);
-            if (given != null)
-                gy += e + V.Count <= dim ? V.Load(given + e) : V.LoadPartial(given + e, dim - e);
+            var given = GradY + (((long)(First + row) * Sizes.Heads + Head) * Sizes.Length + t) * dim;
+            var e = 0;
+            for (; e + V.Count <= dim; e += V.Count)
+                (V.Load(gradY + e) + V.Load(given + e)).Store(gradY + e);
+            for (; e < dim; e++)
+                gradY[e] += given[e];
+        }
+    }
+
+    /// <summary>Adds a gate's gradients to the bias's, and stores them as those of x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Keep<V>(float* grads, int t, int gate)
+        where V : struct, ILanes<V>
+    {
+        int dim = Sizes.Dim, padded = Sizes.Padded;
+        var bias = GradBias + gate * padded;
+        for (var row = 0; row < Rows; row++, grads += padded)
+        {
+            for (var e = 0; e < padded; e += V.Count)
+                (V.Load(bias + e) + V.Load(grads + e)).Store(bias + e);
+            if (GradX == null)
+                continue;
+            var x = GradX + ((long)(First + row) * Sizes.Length + t) * Sizes.InputStride + ((long)gate * Sizes.Heads + Head) * dim;
+            new Span<float>(grads, dim).CopyTo(new Span<float>(x, dim));
+            if (t > 1)
+                Prefetch.Row(x - 2 * Sizes.InputStride, dim);
+        }
+    }
+
+    /// <summary>One step: gradients of the four pre-activations, <paramref name="apart"/> from each other, and of the state before.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Step<V>(
+        float* block, float* cBefore, float* nBefore, float* gradY, float* gradC, float* gradN, float* gradM, float* target, long apart, int size, float* firstGradM)
+        where V : struct, ILanes<V>
+    {
+        var one = V.Create(1);
+        var isEmpty = IsEmpty && firstGradM != null;
+        for (var i = 0; i < size; i += V.Count)
+        {
+            V inputWeight = V.Load(block + i), forgetWeight = V.Load(block + size + i), z = V.Load(block + 2 * size + i), o = V.Load(block + 3 * size + i);
+            V c = V.Load(block + 5 * size + i), n = V.Load(block + 6 * size + i), gy = V.Load(gradY + i);
             var inverse = V.WhereGreater(V.Abs(n), V.Zero, one / n, V.Zero);
             var ratio = c * inverse;                                        // y / o
-            var gradO = gy * ratio * o * (one - o);
             var shared = gy * o * inverse;
-            var gc = V.Load(gradC + e) + shared;
-            var gn = V.Load(gradN + e) - shared * ratio;
-            var gradZ = gc * inputWeight * (one - z * z);
+            var gc = V.Load(gradC + i) + shared;
+            var gn = V.Load(gradN + i) - shared * ratio;
+            (gy * ratio * o * (one - o)).Store(target + 3 * apart + i);
+            (gc * inputWeight * (one - z * z)).Store(target + 2 * apart + i);
             var gradInput = V.MultiplyAdd(gc, z, gn) * inputWeight;
-            var gradForget = V.MultiplyAdd(gc, V.Load(cBefore + e), gn * V.Load(nBefore + e)) * forgetWeight;
-            (gc * forgetWeight).Store(gradC + e);
-            (gn * forgetWeight).Store(gradN + e);
+            var gradForget = V.MultiplyAdd(gc, V.Load(cBefore + i), gn * V.Load(nBefore + i)) * forgetWeight;
+            (gc * forgetWeight).Store(gradC + i);
+            (gn * forgetWeight).Store(gradN + i);
             if (isEmpty)
                 gradForget = V.WhereGreater(one, forgetWeight, gradForget, V.Zero);     // f' was cut off at 1
             if (firstGradM != null)
-                gradForget.Store(firstGradM + e);
+                gradForget.Store(firstGradM + i);
             // m's own gradient goes where the maximum came from: the input gate where i' is 1.
-            var maximum = V.Load(gradM + e);
+            var maximum = V.Load(gradM + i);
             var toForget = V.WhereGreater(one, inputWeight, maximum, V.Zero);
-            gradInput += maximum - toForget;
-            gradForget = (gradForget + toForget) * notForgotten;
-            toForget.Store(gradM + e);
-            gradInput.Store(target + e);
-            gradForget.Store(target + padded + e);
-            gradZ.Store(target + 2 * padded + e);
-            gradO.Store(target + 3 * padded + e);
-            (V.Load(bias + e) + gradInput).Store(bias + e);
-            (V.Load(bias + padded + e) + gradForget).Store(bias + padded + e);
-            (V.Load(bias + 2 * padded + e) + gradZ).Store(bias + 2 * padded + e);
-            (V.Load(bias + 3 * padded + e) + gradO).Store(bias + 3 * padded + e);
+            toForget.Store(gradM + i);
+            (gradInput + maximum - toForget).Store(target + i);
+            ((gradForget + toForget) * V.Load(block + 4 * size + i)).Store(target + apart + i);
         }
     }
 }

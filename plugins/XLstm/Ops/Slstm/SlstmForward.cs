@@ -5,25 +5,30 @@ using Zoo.XLstm.Ops.Matrix;
 namespace Zoo.XLstm.Ops.Slstm;
 
 /// <summary>The forward of one head for a group of sequences: the whole time loop.</summary>
+/// <remarks>
+/// A step's numbers lie in a block, [what, row, padded dim], in the order of <see cref="SlstmSizes.Kept"/>; the recurrent products are made in it, and the
+/// passes over it are short, so that many vectors of each are on the way at once: one long pass waits for its own results.
+/// </remarks>
 internal unsafe struct SlstmForward : ISimdKernel
 {
+    private const int StepsAhead = 2;
+
     public SlstmSizes Sizes;
-    public bool IsEmpty;                    // every n of the initial state is 0
-    public int Head, First, Rows;           // which head, the first sequence and how many
+    public bool IsEmpty;                            // every n of the initial state is 0
+    public int Head, First, Rows;                   // which head, the first sequence and how many
     public float* X, State, Recurrent, Bias;        // State null: empty
     public float* Y, FinalState;
-    public float* Kept;                     // for backward, or null
+    public float* Kept;                             // for backward, or null
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<V>()
         where V : struct, ILanes<V>
     {
-        int dim = Sizes.Dim, padded = Sizes.Padded, rows = Rows;
-        var scratch = Scratch.Of(4L * dim * padded + 4L * padded + 8L * rows * padded, 7);
+        int dim = Sizes.Dim, padded = Sizes.Padded, rows = Rows, size = rows * padded, block = SlstmSizes.Kept * size;
+        var scratch = Scratch.Of(4L * dim * padded + 4L * padded + 5L * size + 2L * block, 9);
         var weights = RecurrentWeights.Forward<V>(Recurrent + 4L * Head * dim * dim, dim, padded, scratch.Take(4L * dim * padded));
-        float* sums = scratch.Take(4L * rows * padded), bias = scratch.Take(4L * padded);
-        float* y = scratch.Take((long)rows * padded), c = scratch.Take((long)rows * padded);
-        float* n = scratch.Take((long)rows * padded), m = scratch.Take((long)rows * padded);
+        float* bias = scratch.Take(4L * padded), y = scratch.Take(size), c = scratch.Take(size), n = scratch.Take(size), m = scratch.Take(size);
+        float* small = scratch.Take(size), own = scratch.Take(block), other = scratch.Take(block);
         for (var gate = 0; gate < 4; gate++)
             Matrix.Rows.Load(Bias + ((long)gate * Sizes.Heads + Head) * dim, 1, dim, bias + gate * padded, padded);
         Sizes.LoadState(State, 0, Head, First, rows, y);
@@ -32,15 +37,27 @@ internal unsafe struct SlstmForward : ISimdKernel
         Sizes.LoadState(State, 3, Head, First, rows, m);
         for (var t = 0; t < Sizes.Length; t++)
         {
-            weights.Apply<V>(rows, y, padded, sums);
-            for (var row = 0; row < rows; row++)
+            if (Kept != null)
+                own = Kept + Sizes.Block(Head, First, rows, t);
+            for (var gate = 0; gate < 4; gate++)
             {
-                var offset = (long)row * padded;
-                var x = X + ((long)(First + row) * Sizes.Length + t) * Sizes.InputStride + (long)Head * dim;
-                var place = ((long)(First + row) * Sizes.Heads + Head) * Sizes.Length + t;
-                Step<V>(x, bias, sums + 4 * offset, y + offset, c + offset, n + offset, m + offset, Y + place * dim,
-                    Kept == null ? null : Kept + place * SlstmSizes.Kept * padded, IsEmpty && t == 0);
+                weights.Apply<V>(gate, rows, y, own + gate * size, add: false);
+                AddInput<V>(own + gate * size, bias + gate * padded, t, gate);
             }
+            Squash<V>(own + 2 * size, own + 3 * size, size);
+            Forget<V>(own + size, own + 4 * size, small, size);
+            if (IsEmpty && t == 0)
+                WeighFirst<V>(own, own + size, m, size);
+            else
+                Weigh<V>(own, own + size, m, size);
+            Remember<V>(own, c, n, y, size);
+            c = own + 5 * size;
+            n = own + 6 * size;
+            for (var row = 0; row < rows; row++)
+                Matrix.Rows.Store(y + row * padded, 1, dim, padded, Y + (((long)(First + row) * Sizes.Heads + Head) * Sizes.Length + t) * dim);
+            var free = other;
+            other = own;
+            own = free;
         }
         Sizes.StoreState(y, 0, Head, First, rows, FinalState);
         Sizes.StoreState(c, 1, Head, First, rows, FinalState);
@@ -48,67 +65,96 @@ internal unsafe struct SlstmForward : ISimdKernel
         Sizes.StoreState(m, 3, Head, First, rows, FinalState);
     }
 
-    /// <summary>One step of one sequence, after the recurrent product.</summary>
+    /// <summary>A gate's pre-activation: what the recurrent product left, x and the bias.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Step<V>(
-        float* x, float* bias, float* sums, float* y, float* c, float* n, float* m, float* output, float* kept, bool isFirst)
+    private readonly void AddInput<V>(float* sums, float* bias, int t, int gate)
         where V : struct, ILanes<V>
     {
         int dim = Sizes.Dim, padded = Sizes.Padded;
-        var gateStride = (long)Sizes.Heads * dim;
-        for (var e = 0; e < padded; e += V.Count)
+        var ahead = t + StepsAhead < Sizes.Length ? StepsAhead * Sizes.InputStride : 0;
+        for (var row = 0; row < Rows; row++, sums += padded)
         {
-            var count = Math.Min(V.Count, dim - e);
-            var input = Sum<V>(x + e, bias + e, sums + e, count);
-            var forget = Sum<V>(x + gateStride + e, bias + padded + e, sums + padded + e, count);
-            var z = VectorMath.Tanh(Sum<V>(x + 2 * gateStride + e, bias + 2 * padded + e, sums + 2 * padded + e, count));
-            var o = VectorMath.Sigmoid(Sum<V>(x + 3 * gateStride + e, bias + 3 * padded + e, sums + 3 * padded + e, count));
-
-            // log σ(f) and σ(-f) share one exponential; i' and f' share another, because one of the two is 1.
-            var small = VectorMath.Exp(-V.Abs(forget));
-            var forgotten = V.Load(m + e) + V.Min(forget, V.Zero) - VectorMath.Log1P(small);
-            var apart = input - forgotten;
-            var lesser = VectorMath.Exp(-V.Abs(apart));
-            var one = V.Create(1);
-            V newM, inputWeight, forgetWeight;
-            if (isFirst)
-            {
-                // Nothing to compare with: m is the input gate's, and f' is cut off at 1.
-                newM = input;
-                inputWeight = one;
-                forgetWeight = V.WhereGreater(apart, V.Zero, lesser, one);
-            }
-            else
-            {
-                newM = V.Max(input, forgotten);
-                inputWeight = V.WhereGreater(V.Zero, apart, lesser, one);
-                forgetWeight = V.WhereGreater(apart, V.Zero, lesser, one);
-            }
-            var newC = V.MultiplyAdd(forgetWeight, V.Load(c + e), inputWeight * z);
-            var newN = V.MultiplyAdd(forgetWeight, V.Load(n + e), inputWeight);
-            var newY = V.WhereGreater(V.Abs(newN), V.Zero, o * newC / newN, V.Zero);
-            newC.Store(c + e);
-            newN.Store(n + e);
-            newM.Store(m + e);
-            newY.Store(y + e);
-            if (count == V.Count)
-                newY.Store(output + e);
-            else
-                newY.StorePartial(output + e, count);
-            if (kept == null)
-                continue;
-            inputWeight.Store(kept + e);
-            forgetWeight.Store(kept + padded + e);
-            z.Store(kept + 2 * padded + e);
-            o.Store(kept + 3 * padded + e);
-            (V.WhereGreater(forget, V.Zero, small, one) / (one + small)).Store(kept + 4 * padded + e);
-            newC.Store(kept + 5 * padded + e);
-            newN.Store(kept + 6 * padded + e);
+            var x = X + ((long)(First + row) * Sizes.Length + t) * Sizes.InputStride + ((long)gate * Sizes.Heads + Head) * dim;
+            Prefetch.Row(x + ahead, dim);       // a step's inputs lie a page or more behind those of the last
+            var e = 0;
+            for (; e + V.Count <= dim; e += V.Count)
+                (V.Load(sums + e) + V.Load(bias + e) + V.Load(x + e)).Store(sums + e);
+            if (e < dim)
+                (V.Load(sums + e) + V.Load(bias + e) + V.LoadPartial(x + e, dim - e)).Store(sums + e);
         }
     }
 
-    /// <summary>A vector of a gate's pre-activation.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Sum<V>(float* x, float* bias, float* sums, int count)
-        where V : struct, ILanes<V> => V.Load(sums) + V.Load(bias) + (count == V.Count ? V.Load(x) : V.LoadPartial(x, count));
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Squash<V>(float* z, float* o, int size)
+        where V : struct, ILanes<V>
+    {
+        for (var i = 0; i < size; i += V.Count)
+            VectorMath.Tanh(V.Load(z + i)).Store(z + i);
+        for (var i = 0; i < size; i += V.Count)
+            VectorMath.Sigmoid(V.Load(o + i)).Store(o + i);
+    }
+
+    /// <summary>log σ(f) in place of f, and σ(-f): one exponential for both.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Forget<V>(float* forget, float* notForgotten, float* small, int size)
+        where V : struct, ILanes<V>
+    {
+        var one = V.Create(1);
+        for (var i = 0; i < size; i += V.Count)
+            VectorMath.Exp(-V.Abs(V.Load(forget + i))).Store(small + i);
+        for (var i = 0; i < size; i += V.Count)
+        {
+            V f = V.Load(forget + i), s = V.Load(small + i);
+            (V.WhereGreater(f, V.Zero, s, one) / (one + s)).Store(notForgotten + i);
+            (V.Min(f, V.Zero) - VectorMath.Log1P(s)).Store(forget + i);
+        }
+    }
+
+    /// <summary>i' and f' in place of i and log σ(f), and the next m. One of the two weights is 1, so that they share an exponential.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Weigh<V>(float* input, float* forget, float* m, int size)
+        where V : struct, ILanes<V>
+    {
+        var one = V.Create(1);
+        for (var i = 0; i < size; i += V.Count)
+        {
+            V given = V.Load(input + i), forgotten = V.Load(forget + i) + V.Load(m + i);
+            var apart = given - forgotten;
+            var lesser = VectorMath.Exp(-V.Abs(apart));
+            V.Max(given, forgotten).Store(m + i);
+            V.WhereGreater(V.Zero, apart, lesser, one).Store(input + i);
+            V.WhereGreater(apart, V.Zero, lesser, one).Store(forget + i);
+        }
+    }
+
+    /// <summary>As <see cref="Weigh"/> from the empty state, where there is nothing to compare with: m is the input gate's, and f' is cut off at 1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void WeighFirst<V>(float* input, float* forget, float* m, int size)
+        where V : struct, ILanes<V>
+    {
+        var one = V.Create(1);
+        for (var i = 0; i < size; i += V.Count)
+        {
+            var given = V.Load(input + i);
+            VectorMath.Exp(V.Min(V.Load(forget + i) + V.Load(m + i) - given, V.Zero)).Store(forget + i);
+            given.Store(m + i);
+            one.Store(input + i);
+        }
+    }
+
+    /// <summary>The next c, n and y.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Remember<V>(float* own, float* c, float* n, float* y, int size)
+        where V : struct, ILanes<V>
+    {
+        for (var i = 0; i < size; i += V.Count)
+        {
+            V input = V.Load(own + i), forget = V.Load(own + size + i);
+            var nextC = V.MultiplyAdd(forget, V.Load(c + i), input * V.Load(own + 2 * size + i));
+            var nextN = V.MultiplyAdd(forget, V.Load(n + i), input);
+            nextC.Store(own + 5 * size + i);
+            nextN.Store(own + 6 * size + i);
+            V.WhereGreater(V.Abs(nextN), V.Zero, V.Load(own + 3 * size + i) * nextC / nextN, V.Zero).Store(y + i);
+        }
+    }
 }

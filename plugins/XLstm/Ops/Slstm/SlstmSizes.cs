@@ -42,6 +42,9 @@ internal readonly unsafe record struct SlstmSizes(int Batch, int Heads, int Leng
         return new(batch, heads, call.Count("L"), call.Count("D"), rows);
     }
 
+    /// <summary>Where a step's block lies among what is kept: [head, group, time, what, row of the group, padded dim].</summary>
+    public long Block(int head, int first, int rows, int t) => (((long)head * Batch + first) * Length + (long)t * rows) * Kept * Padded;
+
     /// <summary>Numbers of one part of the state: y, c, n or m.</summary>
     public long StatePart => (long)Batch * Heads * Dim;
 

@@ -1,0 +1,20 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace Zoo.XLstm.Ops.Matrix;
+
+/// <summary>Asks for memory that a loop comes to soon, where the hardware does not foresee it. Does nothing on machines for which .NET has no such instruction.</summary>
+internal static unsafe class Prefetch
+{
+    private const int LineFloats = 16;
+
+    /// <summary>A row of <paramref name="width"/> numbers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Row(float* row, int width)
+    {
+        if (!Sse.IsSupported)
+            return;
+        for (var i = 0; i < width; i += LineFloats)
+            Sse.Prefetch0(row + i);
+    }
+}
