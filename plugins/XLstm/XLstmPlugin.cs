@@ -1,6 +1,8 @@
 using Microsoft.Extensions.DependencyInjection;
 using Zoo.Kernels;
+using Zoo.XLstm.Ops.HeadNorm;
 using Zoo.XLstm.Ops.Mlstm;
+using Zoo.XLstm.Ops.MlstmInputs;
 using Zoo.XLstm.Ops.Slstm;
 
 namespace Zoo.XLstm;
@@ -12,6 +14,8 @@ public sealed class XLstmPlugin : IZooPlugin
     public void ConfigureServices(IServiceCollection services)
     {
         services.AddSingleton<Op>(Mlstm.Instance);
+        services.AddSingleton<Op>(MlstmInputs.Instance);
+        services.AddSingleton<Op>(HeadNorm.Instance);
         services.AddSingleton<Op>(Slstm.Instance);
     }
 }

@@ -1,0 +1,142 @@
+using System.Runtime.InteropServices;
+using Zoo.Kernels;
+using Zoo.Kernels.Cpu;
+
+namespace Zoo.XLstm.Ops.MlstmInputs;
+
+/// <summary>mLSTM's inputs in C#, sequence by sequence.</summary>
+internal sealed unsafe class MlstmInputsCpu : OpKernel
+{
+    private const int WidestBlock = 64;
+    private static readonly string[] Projections = ["q", "k", "v"];
+
+    public override string Backend => KernelChoice.Cpu;
+
+    public override string? Reject(OpCall call) => call.Size("K") > WidestBlock
+        ? $"blocks of {call.Size("K")} channels are wider than the {WidestBlock} for which diagonals are a good form"
+        : null;
+
+    public override void Forward(OpCall call, KernelArrays arrays)
+    {
+        var sizes = MlstmInputsSizes.Of(call);
+        var memory = Allocate(3L * sizes.BandSize + 3L * sizes.Padded);
+        try
+        {
+            var biases = memory + 3L * sizes.BandSize;
+            for (var p = 0; p < 3; p++)
+            {
+                Bands.Pack(sizes, arrays["w" + Projections[p]].Float32, memory + p * sizes.BandSize);
+                Matrix.Rows.Load(arrays["b" + Projections[p]].Float32, 1, sizes.Width, biases + p * sizes.Padded, sizes.Padded);
+            }
+            var whole = new MlstmInputsForward
+            {
+                Sizes = sizes,
+                X = arrays["x"].Float32,
+                Conv = arrays["conv"].Float32,
+                InputWeight = arrays["wi"].Float32,
+                InputBias = arrays["bi"].Float32,
+                ForgetWeight = arrays["wf"].Float32,
+                ForgetBias = arrays["bf"].Float32,
+                QueryBias = biases,
+                KeyBias = biases + sizes.Padded,
+                ValueBias = biases + 2 * sizes.Padded,
+                QueryBands = memory,
+                KeyBands = memory + sizes.BandSize,
+                ValueBands = memory + 2 * sizes.BandSize,
+                Q = arrays["q"].Float32,
+                K = arrays["k"].Float32,
+                V = arrays["v"].Float32,
+                I = arrays["i"].Float32,
+                F = arrays["f"].Float32,
+            };
+            WorkShare.For(sizes.Batch, i => Simd.Run(whole with { Sequence = i }));
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(memory);
+        }
+    }
+
+    public override void Backward(OpCall call, KernelArrays arrays)
+    {
+        var sizes = MlstmInputsSizes.Of(call);
+        var part = MlstmInputsBackward.PartSize(sizes);
+        var memory = Allocate(4L * sizes.BandSize + Math.Max(1, sizes.Batch) * part);
+        try
+        {
+            var parts = memory + 4L * sizes.BandSize;
+            for (var p = 0; p < 3; p++)
+            {
+                Bands.Pack(sizes, arrays["w" + Projections[p]].Float32, memory + 3L * sizes.BandSize);
+                Bands.Transpose(sizes, memory + 3L * sizes.BandSize, memory + p * sizes.BandSize);
+            }
+            var whole = new MlstmInputsBackward
+            {
+                Sizes = sizes,
+                X = arrays["x"].Float32,
+                Conv = arrays["conv"].Float32,
+                InputWeight = arrays["wi"].Float32,
+                ForgetWeight = arrays["wf"].Float32,
+                Q = arrays["q"].Float32,
+                K = arrays["k"].Float32,
+                V = arrays["v"].Float32,
+                QueryBands = memory,
+                KeyBands = memory + sizes.BandSize,
+                ValueBands = memory + 2 * sizes.BandSize,
+                GradQ = arrays.Gradient("q").Float32,
+                GradK = arrays.Gradient("k").Float32,
+                GradV = arrays.Gradient("v").Float32,
+                GradI = arrays.Gradient("i").Float32,
+                GradF = arrays.Gradient("f").Float32,
+                GradX = arrays.Gradient("x").Float32,
+                GradConv = arrays.Gradient("conv").Float32,
+            };
+            WorkShare.For(sizes.Batch, i => Simd.Run(whole with { Sequence = i, Part = parts + i * part }));
+            for (var i = 1; i < sizes.Batch; i++)           // in order, so that threads change no bit
+                Add(parts, parts + i * part, part);
+            Finish(sizes, arrays, parts);
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(memory);
+        }
+    }
+
+    private static void Finish(MlstmInputsSizes sizes, KernelArrays arrays, float* total)
+    {
+        for (var p = 0; p < 3; p++)
+        {
+            var weight = arrays.Gradient("w" + Projections[p]);
+            if (weight.IsPresent)
+            {
+                weight.Span.Clear();
+                if (sizes.Batch > 0)
+                    Bands.Unpack(sizes, total + p * sizes.BandSize, weight.Float32);
+            }
+            Give(arrays.Gradient("b" + Projections[p]), total + MlstmInputsBackward.Biases(sizes) + p * sizes.Padded);
+        }
+        var (weights, biases) = (MlstmInputsBackward.GateWeights(sizes), MlstmInputsBackward.GateBiases(sizes));
+        Give(arrays.Gradient("wi"), total + weights);
+        Give(arrays.Gradient("wf"), total + weights + 3L * sizes.Heads * sizes.Width);
+        Give(arrays.Gradient("bi"), total + biases);
+        Give(arrays.Gradient("bf"), total + biases + sizes.Heads);
+
+        void Give(KernelArray target, float* from)
+        {
+            if (!target.IsPresent)
+                return;
+            if (sizes.Batch > 0)
+                new Span<float>(from, checked((int)target.Length)).CopyTo(target.Span);
+            else
+                target.Span.Clear();
+        }
+    }
+
+    private static void Add(float* total, float* part, long count)
+    {
+        for (var i = 0L; i < count; i++)
+            total[i] += part[i];
+    }
+
+    private static float* Allocate(long count) => (float*)NativeMemory.AlignedAlloc((nuint)count * sizeof(float), 64);
+}
