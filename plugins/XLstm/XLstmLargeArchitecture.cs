@@ -1,0 +1,36 @@
+using System.Text.Json.Nodes;
+using Zoo.Architectures;
+using Zoo.Tasks;
+using Zoo.XLstm.Model.Large;
+
+namespace Zoo.XLstm;
+
+/// <summary>The large xLSTM: mLSTM blocks with feed-forward parts and soft caps.</summary>
+public sealed class XLstmLargeArchitecture : Architecture<XLstmLargeConfig>
+{
+    /// <inheritdoc/>
+    public override ArchitectureInfo Info { get; } = new("xlstm_large",
+        "The large xLSTM: mLSTM with a feed-forward part in each block, gates and logits capped",
+        "Beck et al. 2025, xLSTM 7B: A Recurrent LLM for Fast and Efficient Inference, arXiv:2503.13427; parameters of NX-AI/xlstm")
+    {
+        Kind = ModelKind.TokenModel,
+        DefaultPreset = "small",
+        Abilities = ModelAbilities.Step | ModelAbilities.Chunk | ModelAbilities.ConstantMemoryStep | ModelAbilities.Causal | ModelAbilities.BFloat16,
+        Ops = ["cross_entropy", "head_norm", "mlstm", "rms_norm"],
+        Limits = ["The state is float32 whatever 'inference_state_dtype' says, and any length is taken in every 'mode'."],
+    };
+
+    /// <inheritdoc/>
+    public override IReadOnlyDictionary<string, ModelConfig> Presets { get; } = new Dictionary<string, ModelConfig>
+    {
+        ["tiny"] = XLstmLargeConfig.Sized(32, 4, 2, vocab: 64),
+        ["small"] = XLstmLargeConfig.Sized(128, 4, 4, vocab: 256),
+        ["7b"] = XLstmLargeConfig.Sized(4096, 8, 32, vocab: 50304),
+    };
+
+    /// <inheritdoc/>
+    public override JsonObject ImpliedBy(TaskShape shape) => shape.VocabSize is { } vocab ? new() { ["vocab_size"] = vocab } : [];
+
+    /// <inheritdoc/>
+    protected override Architectures.Model CreateModel(XLstmLargeConfig config, BuildContext context) => new XLstmLargeModel(config, context);
+}
