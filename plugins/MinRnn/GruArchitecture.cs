@@ -13,7 +13,7 @@ public sealed class GruArchitecture : MinLmArchitecture<GruConfig>
         OtherKinds = [ModelKind.VectorSequence],
         DefaultTask = "char-lm",
         Abilities = ModelAbilities.Step | ModelAbilities.ConstantMemoryStep | ModelAbilities.Causal,
-        Ops = ["rms_norm"],
+        Ops = ["rms_norm", "cross_entropy"],
         Limits = ["It is here to be compared with: no kernel of its own, float32 only."],
     };
 

@@ -1,10 +1,12 @@
 using Microsoft.Extensions.DependencyInjection;
 using Zoo.Kernels;
 using Zoo.MinRnn.Ops;
+using Zoo.MinRnn.Recipes;
+using Zoo.Recipes;
 
 namespace Zoo.MinRnn;
 
-/// <summary>Adds the scans of minGRU, minLSTM, QRNN and LRU as ops.</summary>
+/// <summary>Adds the scans of minGRU, minLSTM, QRNN and LRU as ops, and the recipes.</summary>
 public sealed class MinRnnPlugin : IZooPlugin
 {
     /// <inheritdoc/>
@@ -16,5 +18,10 @@ public sealed class MinRnnPlugin : IZooPlugin
         services.AddSingleton<Op>(QrnnPoolOp.Instance);
         services.AddSingleton<Op>(LruOp.Instance);
         services.AddSingleton<Op>(LruScanOp.Instance);
+        services.AddSingleton<IRecipe, SelectiveCopyRecipe>();
+        services.AddSingleton<IRecipe, ShakespeareRecipe>();
+        services.AddSingleton<IRecipe, SpeedRecipe>();
+        services.AddSingleton<IRecipe, ListOpsRecipe>();
+        services.AddSingleton<IRecipe, IsQrnnRecipe>();
     }
 }

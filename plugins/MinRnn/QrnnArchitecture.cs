@@ -15,7 +15,7 @@ public sealed class QrnnArchitecture : Architecture<QrnnConfig>
         OtherKinds = [ModelKind.VectorSequence],
         DefaultTask = "char-lm",
         Abilities = ModelAbilities.Step | ModelAbilities.ConstantMemoryStep | ModelAbilities.Causal | ModelAbilities.BFloat16,
-        Ops = ["qrnn_fo_pool", "forget_mult"],
+        Ops = ["qrnn_fo_pool", "forget_mult", "cross_entropy"],
         Limits =
         [
             "f multiplies the new value, as in the original project; in the paper it multiplies the old state.",

@@ -1,5 +1,6 @@
 using TorchSharp.Modules;
 using Zoo.Architectures;
+using Zoo.Kernels;
 using static TorchSharp.torch;
 
 namespace Zoo.MinRnn;
@@ -27,6 +28,13 @@ internal sealed class Dense : nn.Module<Tensor, Tensor>
     /// <param name="x">[..., from].</param>
     /// <returns>[..., to].</returns>
     public override Tensor forward(Tensor x) => MixedPrecision.Linear(x, weight, bias, _arithmetic);
+
+    /// <summary>Mean cross-entropy of the outputs as logits, without holding them; null where the arithmetic is not float32's.</summary>
+    /// <param name="hidden">[n, from].</param>
+    /// <param name="targets">int64 [n].</param>
+    /// <param name="kernels">Which backend is wanted.</param>
+    public Tensor? Loss(Tensor hidden, Tensor targets, KernelChoice kernels) =>
+        _arithmetic == ScalarType.BFloat16 ? null : CrossEntropy.Apply(hidden, weight, targets, bias, kernels);
 
     /// <summary>The same in equal parts of the outputs: each comes out as contiguous memory, which a slice of the whole would not be.</summary>
     /// <param name="x">[..., from].</param>

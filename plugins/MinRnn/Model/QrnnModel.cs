@@ -2,6 +2,7 @@ using TorchSharp;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
 using Zoo.Architectures;
+using Zoo.Kernels;
 using static TorchSharp.torch;
 
 namespace Zoo.MinRnn;
@@ -14,11 +15,12 @@ internal sealed class QrnnModel : TokenModel
     [ComponentName(Name = "decoder")] private readonly Dense _decoder;
     private readonly QrnnStack _stack;
     private readonly Device _device;
+    private readonly KernelChoice _kernels;
 
     public QrnnModel(QrnnConfig config, BuildContext context) : base("qrnn")
     {
         VocabSize = config.VocabSize!.Value;
-        _device = context.Device;
+        (_device, _kernels) = (context.Device, context.Kernels);
         _encoder = nn.Embedding(VocabSize, config.InputDim).to(context.Device);
         for (var i = 0; i < config.LayerCount; i++)
             _layers.Add(new QrnnLayer(config, i == 0 ? config.InputDim : config.HiddenDim, context));
@@ -34,6 +36,8 @@ internal sealed class QrnnModel : TokenModel
     public override Tensor Hidden(Tensor ids, ModelState state) => Forward(ids, (RecurrentState)state);
 
     public override Tensor Head(Tensor hidden) => _decoder.forward(hidden);
+
+    public override Tensor HeadLoss(Tensor hidden, Tensor targets) => _decoder.Loss(hidden, targets, _kernels) ?? base.HeadLoss(hidden, targets);
 
     public override ModelState NewState(int batch) => _stack.NewState(batch, _device);
 
