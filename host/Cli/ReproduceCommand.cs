@@ -6,6 +6,7 @@ using Zoo.Files;
 using Zoo.Host.Recipes;
 using Zoo.Host.Reports;
 using Zoo.Host.Runs;
+using Zoo.Native;
 using Zoo.Recipes;
 
 namespace Zoo.Host.Cli;
@@ -54,6 +55,8 @@ internal sealed class ReproduceCommand : ZooCommand
         if (data is not null && !Path.Exists(data))
             throw new UserException($"--data {data}: there is no such file or folder. {name} takes {recipe.Info.DataHelp}.");
 
+        LibTorch.Load();   // a recipe may compute in this process, too
+        Training.Threads.Use(1);
         using var interrupt = new Interrupt();
         var folder = Path.GetFullPath(arguments.GetValue(_out)
             ?? Path.Combine(DefaultOut, $"{DateTime.Now.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}-{name}"));
