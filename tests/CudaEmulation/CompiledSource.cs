@@ -23,7 +23,8 @@ public static class CompiledSource
         Assert.That(source.Text, Does.Not.Match(@"\basm\b"), $"PTX in {source}: its place is zoo.cuh");
         if (CudaCompiler.Shared.WhyNone is { } why)
             Assert.Ignore($"{why}.");
-        var image = CudaCompiler.Shared.Compile(source, target);
+        var (image, resources) = CudaCompiler.Shared.CompileAndReport(source, target);
+        TestContext.Out.WriteLine(resources);
         Assert.That(image.AsSpan(1, 3).SequenceEqual("ELF"u8), Is.True, "machine code");
     }
 }

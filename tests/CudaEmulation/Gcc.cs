@@ -82,10 +82,27 @@ internal static partial class Gcc
             var result = Path.Combine(folder, "unit.so");
             Require(source, Run(Compiler, [.. flags, $"-I{folder}", unit, "-o", result], folder), folder);
             AtomicFile.Write(library, File.ReadAllBytes(result));
+            RemoveUnused(Path.GetDirectoryName(library)!);
         }
         finally
         {
             Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    /// <summary>Every change of a kernel makes another library: those of weeks ago are nobody's.</summary>
+    private static void RemoveUnused(string folder)
+    {
+        foreach (var old in new DirectoryInfo(folder).EnumerateFiles().Where(f => DateTime.UtcNow - f.LastWriteTimeUtc > TimeSpan.FromDays(14)))
+        {
+            try
+            {
+                old.Delete();
+            }
+            catch (IOException)
+            {
+                // Another process was faster.
+            }
         }
     }
 

@@ -12,10 +12,10 @@ using namespace zoo;
 constexpr int Steps = 8;
 constexpr int MostWarps = 16;
 
-/// One step of one dimension: what it does to the carried number, and what the backward was given for it.
+/// One step of one dimension: what it does to the carried number, and for the backward the gradient that was given and the state before.
 struct Step {
     Affine change;
-    float given;
+    float given, earlier;
 };
 
 /// Forward: the state is carried, steps go from the first to the last.
@@ -28,9 +28,9 @@ struct ForwardSteps {
 
     __device__ i64 at(int step) const { return step * stride; }
 
-    __device__ Step load(int step) const { return {{a[at(step)], b[at(step)]}, 0}; }
+    __device__ Step load(int step) const { return {{__ldg(a + at(step)), __ldg(b + at(step))}, 0, 0}; }
 
-    __device__ void store(int step, float given, float before, float after) const { h[at(step)] = after; }
+    __device__ void store(int step, const Step& of, float before, float after) const { h[at(step)] = after; }
 };
 
 /// Backward: a_{t+1} times the gradient of h_{t+1} is carried, steps go from the last to the first.
@@ -46,16 +46,18 @@ struct BackwardSteps {
 
     __device__ i64 at(int step) const { return (length - 1 - step) * stride; }
 
+    /// Everything at once: a load that waited for a store would wait for memory each time.
     __device__ Step load(int step) const {
-        const float decay = a[at(step)], given = grad_h ? grad_h[at(step)] : 0;
-        return {{decay, decay * given}, given};
+        const float decay = __ldg(a + at(step)), given = grad_h ? __ldg(grad_h + at(step)) : 0;
+        const float earlier = !grad_a ? 0 : step < length - 1 ? __ldg(h + at(step) - stride) : initial ? __ldg(initial) : 0;
+        return {{decay, decay * given}, given, earlier};
     }
 
     /// The gradient of h_t is what was given for it and what was carried to it.
-    __device__ void store(int step, float given, float before, float after) const {
-        const float g = given + before;
+    __device__ void store(int step, const Step& of, float before, float after) const {
+        const float g = of.given + before;
         if (grad_a)
-            grad_a[at(step)] = step < length - 1 ? g * h[at(step) - stride] : initial ? g * *initial : 0;
+            grad_a[at(step)] = g * of.earlier;
         if (grad_b)
             grad_b[at(step)] = g;
     }
@@ -72,7 +74,7 @@ template <bool Store, class Sequence> __device__ Affine scan(const Sequence& seq
         Affine together = {1, 0};
 #pragma unroll
         for (int s = 0; s < Steps; s++)
-            steps[s] = inside && mine + s < end ? sequence.load(mine + s) : Step{{1, 0}, 0};
+            steps[s] = inside && mine + s < end ? sequence.load(mine + s) : Step{{1, 0}, 0, 0};
 #pragma unroll
         for (int s = 0; s < Steps; s++)
             together = together.then(steps[s].change);
@@ -90,7 +92,7 @@ template <bool Store, class Sequence> __device__ Affine scan(const Sequence& seq
                 const float before = state;
                 state = steps[s].change.apply(before);
                 if (mine + s < end)
-                    sequence.store(mine + s, steps[s].given, before, state);
+                    sequence.store(mine + s, steps[s], before, state);
             }
         }
     }
@@ -150,7 +152,7 @@ extern "C" __global__ void linear_scan_forward_ends(const float* a, const float*
     ends(ForwardSteps{a + start, b + start, nullptr, dims, length}, place, chunk_ends, dims, chunks);
 }
 
-extern "C" __global__ void __launch_bounds__(WarpSize * MostWarps) linear_scan_forward(
+extern "C" __global__ void __launch_bounds__(WarpSize * MostWarps, 2) linear_scan_forward(
     const float* a, const float* b, const float* starts, float* h, float* last_state, int length, int dims, int chunks, int chunk_length) {
     const Place place(length, dims, chunks, chunk_length);
     const i64 start = place.start(length, dims);
@@ -164,7 +166,7 @@ extern "C" __global__ void linear_scan_backward_ends(const float* a, const float
     ends(steps, place, chunk_ends, dims, chunks);
 }
 
-extern "C" __global__ void __launch_bounds__(WarpSize * MostWarps) linear_scan_backward(
+extern "C" __global__ void __launch_bounds__(WarpSize * MostWarps, 2) linear_scan_backward(
     const float* a, const float* initial, const float* h, const float* grad_h, const float* starts,
     float* grad_a, float* grad_b, float* grad_initial, int length, int dims, int chunks, int chunk_length) {
     const Place place(length, dims, chunks, chunk_length);

@@ -12,7 +12,7 @@ internal sealed class LinearScanCuda : CudaKernel
     private const int AffineBytes = 8;
 
     /// <summary>Blocks of 16 warps that a multiprocessor holds at most.</summary>
-    private const int BlocksOfMultiprocessor = 4;
+    private const int BlocksOfMultiprocessor = 2;
 
     public override string SourceName => "LinearScan.cu";
 

@@ -28,7 +28,13 @@ public sealed class CudaCompiler
     /// <summary>Machine code for a kind of card: "sm_80", "sm_90a".</summary>
     /// <exception cref="UserException">It does not compile; the message has the compiler's own words, with file and line.</exception>
     /// <exception cref="EnvironmentException">NVRTC is not here.</exception>
-    public byte[] Compile(CudaSource source, string target) => Compile(source, target, toPtx: false, source.ToString());
+    public byte[] Compile(CudaSource source, string target) => Compile(source, target, toPtx: false, source.ToString()).Image;
+
+    /// <summary>As <see cref="Compile(CudaSource, string)"/>, with what the assembler says of each kernel: registers, shared memory, what it spills.</summary>
+    /// <exception cref="UserException">It does not compile.</exception>
+    /// <exception cref="EnvironmentException">NVRTC is not here.</exception>
+    public (byte[] Image, string Resources) CompileAndReport(CudaSource source, string target) =>
+        Compile(source, target, toPtx: false, source.ToString(), "--ptxas-options=-v");
 
     /// <summary>
     /// Machine code for a card; for one that is newer than the compiler, portable assembly, which the driver translates. From the cache where it
@@ -49,7 +55,7 @@ public sealed class CudaCompiler
             var key = CubinCache.Key(source, [$"NVRTC {library.Version}", toPtx ? "ptx" : "cubin", .. Options(target)]);
             if (CubinCache.Find(key) is { } known)
                 return known;
-            var image = Compile(source, target, toPtx, caller);
+            var (image, _) = Compile(source, target, toPtx, caller);
             CubinCache.Keep(key, image);
             return image;
         }
@@ -57,12 +63,12 @@ public sealed class CudaCompiler
 
     private static string[] Options(string target) => [$"--gpu-architecture={target}", "--std=c++17", "-default-device"];
 
-    private byte[] Compile(CudaSource source, string target, bool toPtx, string caller)
+    private (byte[] Image, string Log) Compile(CudaSource source, string target, bool toPtx, string caller, params string[] further)
     {
         var library = Library();
-        var (image, log) = library.Compile(source, Options(target), toPtx);
+        var (image, log) = library.Compile(source, [.. Options(target), .. further], toPtx);
         var who = caller == source.ToString() ? caller : $"{caller}: {source}";
-        return image ?? throw new UserException($"{who} does not compile for {target} with NVRTC {library.Version}:\n{log}");
+        return (image ?? throw new UserException($"{who} does not compile for {target} with NVRTC {library.Version}:\n{log}"), log);
     }
 
     private NvrtcLibrary Library() => _library ?? throw new EnvironmentException($"{char.ToUpperInvariant(WhyNone![0])}{WhyNone[1..]}.");
