@@ -19,7 +19,7 @@ internal sealed record BenchOptions
     /// <summary>Where to run.</summary>
     public required torch.Device Device { get; init; }
 
-    /// <summary>A card beside a libtorch without CUDA, for ops; null where there is none, or libtorch has it.</summary>
+    /// <summary>The card, for ops; null on the CPU. Where libtorch has no CUDA, <see cref="Device"/> is the CPU beside it.</summary>
     public ICudaDevice? Card { get; init; }
 
     /// <summary>The backends that the user named; null for a comparison of all there are.</summary>

@@ -3,9 +3,13 @@ using Zoo.Kernels.Cuda;
 
 namespace Zoo.Host.Benchmarks;
 
-/// <summary>Times an op's cuda kernels on a card without libtorch: inputs lie in its memory, and the card's own clock counts.</summary>
+/// <summary>Times an op's cuda kernels without libtorch: inputs lie in the card's memory, and the card's own clock counts.</summary>
 internal static class CardBench
 {
+    /// <summary>Whether the op has cuda kernels, and no other backend is named.</summary>
+    public static bool IsWanted(Op op, KernelChoice? named) =>
+        op.Kernels.Any(k => k.Backend == KernelChoice.Cuda) && named?.For(op.Name) is null or KernelChoice.Cuda;
+
     /// <summary>Calls the kernels over and over.</summary>
     /// <param name="backward">Forward and backward together, instead of forward alone.</param>
     /// <exception cref="UserException">Another backend is named, which cannot run there, or the kernels do not take the inputs.</exception>
@@ -13,7 +17,8 @@ internal static class CardBench
     {
         if (options.Kernels?.For(op.Name) is { } named && named != KernelChoice.Cuda)
             throw new UserException($"--kernels {options.Kernels}: libtorch has no CUDA here, so that '{named}' cannot run on {card.Name}; 'cuda' can.");
-        using var call = new DeviceCall(op, inputs, opOptions, card, backward);
+        var onHost = new NamedTensors(inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.cpu())));
+        using var call = new DeviceCall(op, onHost, opOptions, card, backward);
         var timing = new Timing();
         for (var run = -options.Warmup; run < options.Runs; run++)
         {

@@ -55,10 +55,16 @@ internal static class OpBench
         var inputs = new NamedTensors(op.Arguments.Where(a => !a.Optional || chosen.Contains(a.Name)).Select(a => KeyValuePair.Create(a.Name, Sample(op, a, sizes, options.Device))));
         var call = op.Describe(inputs, opOptions);
         var floor = op.Floor(call, backward) is { } cost ? rates?.FloorMilliseconds(cost) : null;
-        if (options.Card is { } card)
-            return [Record(KernelChoice.Cuda, CardBench.Run(op, inputs, opOptions, backward, card, options))];
+        var tensorsOnCard = options.Device.type == TorchSharp.DeviceType.CUDA;
+        var records = new List<JsonObject>();
+        if (options.Card is { } card && (!tensorsOnCard || CardBench.IsWanted(op, options.Kernels)))
+        {
+            records.Add(Record(KernelChoice.Cuda, CardBench.Run(op, inputs, opOptions, backward, card, options)));
+            if (!tensorsOnCard || options.Kernels?.For(op.Name) is not null)
+                return records;
+        }
 
-        var contestants = Contestants(op, inputs, opOptions, options.Kernels);
+        var contestants = Contestants(op, inputs, opOptions, options.Kernels).Where(c => records.Count == 0 || c.Name != KernelChoice.Cuda).ToList();
         var timings = contestants.Select(_ => new Timing()).ToList();
         var cotangents = new List<Tensor>?[contestants.Count];
         var perContestant = Math.Max(1, options.Runs / contestants.Count);
@@ -74,7 +80,7 @@ internal static class OpBench
                     Forward(contestants[i].Run, inputs, opOptions, timing);
             }
         }
-        return [.. contestants.Zip(timings, (contestant, timing) => Record(contestant.Name, timing))];
+        return [.. records, .. contestants.Zip(timings, (contestant, timing) => Record(contestant.Name, timing))];
 
         JsonObject Record(string backend, Timing timing) => new()
         {

@@ -8,6 +8,9 @@ namespace Zoo.Host.Cli;
 /// <summary>The `--device` option: cpu, cuda, or cuda:1.</summary>
 internal static class DeviceName
 {
+    /// <summary>Set to 0, libtorch's CUDA is left alone even where it is there: single ops run on the card by their own kernels.</summary>
+    public const string TensorsVariable = "ZOO_CUDA_TENSORS";
+
     private const string Cuda = "cuda";
 
     /// <summary>A new option; the CPU when it is not given.</summary>
@@ -36,18 +39,19 @@ internal static class DeviceName
     }
 
     /// <summary>
-    /// The device that was typed, for what runs single ops: they need no CUDA in libtorch. Where it has none, tensors stay on the CPU and the card
-    /// is there beside.
+    /// The device that was typed, for what runs single ops: they need no CUDA in libtorch. Where it has none, tensors stay on the CPU.
     /// </summary>
+    /// <returns>Where tensors live, and the card, where one was typed.</returns>
     /// <exception cref="UserException">It is none.</exception>
     /// <exception cref="EnvironmentException">It is not here.</exception>
     public static (torch.Device Device, ICudaDevice? Card) ParseForOps(string typed)
     {
-        if (Index(typed) is not { } index || (CudaDevices.InUse is null && torch.cuda.is_available()))
-            return (Parse(typed), null);
-        return CudaDevices.WhyNone(index) is { } why
-            ? throw new EnvironmentException($"--device {typed}: libtorch has no CUDA here, and {why}. `zoo doctor` says more.")
-            : (torch.CPU, CudaDevices.Open(index));
+        if (Index(typed) is not { } index)
+            return (torch.CPU, null);
+        var tensorsToo = CudaDevices.InUse is null && Environment.GetEnvironmentVariable(TensorsVariable) != "0" && torch.cuda.is_available();
+        if (CudaDevices.WhyNone(index) is { } why)
+            throw new EnvironmentException($"--device {typed}: {(tensorsToo ? "" : "libtorch has no CUDA here, and ")}{why}. `zoo doctor` says more.");
+        return (tensorsToo ? Parse(typed) : torch.CPU, CudaDevices.Open(index));
     }
 
     /// <summary>Which card was typed; null for the CPU.</summary>

@@ -59,6 +59,8 @@ internal sealed class VerifyCommand : ZooCommand
         LibTorch.Load();
         CheckOps(catalog, kernels);
         var (device, card) = DeviceName.ParseForOps(arguments.GetValue(_device)!);
+        if (device.type != TorchSharp.DeviceType.CPU)
+            card = null;   // libtorch has CUDA: everything runs on the card as it is
         if (card is not null)
             output.Note($"libtorch has no CUDA here: ops run on {card.Name} by their own kernels, copied there and back.");
         var verifier = new Verifier(catalog, device, kernels, card is null ? null : new OnCard(card, kernels));

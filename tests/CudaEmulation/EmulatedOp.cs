@@ -2,11 +2,15 @@ using System.Text.Json.Nodes;
 using NUnit.Framework;
 using Zoo.Files;
 using Zoo.Kernels;
+using Zoo.Kernels.Cuda;
 using static TorchSharp.torch;
 
 namespace Zoo.CudaEmulation;
 
-/// <summary>Tests an op's cuda kernels on the emulator in one line: through the op's own entry, forward and backward, on two schedules.</summary>
+/// <summary>
+/// Tests an op's cuda kernels in one line: through the op's own entry, forward and backward, on the emulator with two schedules, and where the
+/// machine has a card, on that too.
+/// </summary>
 public static class EmulatedOp
 {
     /// <summary>The schedules that must give the same bits.</summary>
@@ -35,10 +39,17 @@ public static class EmulatedOp
         var exact = Run(op, inputs, options, KernelChoice.Reference, ScalarType.Float64, wanted, Probe);
         var results = Schedules.Select(schedule => Emulated(op, inputs, options, wanted, Probe, architecture, schedule)).ToList();
         RequireSameBits(op, results);
-        var worst = Difference(results[0], exact);
-        TestContext.Out.WriteLine($"{op.Name}, emulated: largest difference {worst.Worst:E1}, of {worst.What}");
-        Assert.That(worst.Worst, Is.LessThanOrEqualTo(tolerance), $"{op.Name}, emulated: {worst.What} differs from the float64 reference");
-        return worst;
+        if (Card is { } card)
+            RequireClose(OnCard(card, op, inputs, options, wanted, Probe), $"on {card.Name}");
+        return RequireClose(results[0], "emulated");
+
+        (double Worst, string What) RequireClose(NamedTensors actual, string where)
+        {
+            var worst = Difference(actual, exact);
+            TestContext.Out.WriteLine($"{op.Name}, {where}: largest difference {worst.Worst:E1}, of {worst.What}");
+            Assert.That(worst.Worst, Is.LessThanOrEqualTo(tolerance), $"{op.Name}, {where}: {worst.What} differs from the float64 reference");
+            return worst;
+        }
 
         Tensor? Probe(string name, Tensor output) => unused?.Contains(name) == true ? null : ProbeOf(name, output);
     }
@@ -62,12 +73,19 @@ public static class EmulatedOp
         var results = Schedules.Select(schedule =>
             Emulated(op, inputs, options, gradients.Keys, (name, _) => probes.Find(name), architecture, schedule)).ToList();
         RequireSameBits(op, results);
-        foreach (var (name, expected) in With("out.").Concat(gradients.Select(g => KeyValuePair.Create(GradientOf(g.Key), g.Value))))
+        if (Card is { } card)
+            RequireRecorded(OnCard(card, op, inputs, options, gradients.Keys, (name, _) => probes.Find(name)), $"on {card.Name}");
+        RequireRecorded(results[0], "emulated");
+
+        void RequireRecorded(NamedTensors results, string where)
         {
-            var actual = results[0].Find(name);
-            Assert.That(actual, Is.Not.Null, $"{name} is there");
-            var excess = (actual!.to(ScalarType.Float64) - expected.to(ScalarType.Float64)).abs() - atol - rtol * expected.to(ScalarType.Float64).abs();
-            Assert.That(excess.nan_to_num(double.PositiveInfinity).max().item<double>(), Is.LessThanOrEqualTo(0), $"{Path.GetFileName(path)}, emulated: {name}");
+            foreach (var (name, expected) in With("out.").Concat(gradients.Select(g => KeyValuePair.Create(GradientOf(g.Key), g.Value))))
+            {
+                var actual = results.Find(name);
+                Assert.That(actual, Is.Not.Null, $"{name} is there");
+                var excess = (actual!.to(ScalarType.Float64) - expected.to(ScalarType.Float64)).abs() - atol - rtol * expected.to(ScalarType.Float64).abs();
+                Assert.That(excess.nan_to_num(double.PositiveInfinity).max().item<double>(), Is.LessThanOrEqualTo(0), $"{Path.GetFileName(path)}, {where}: {name}");
+            }
         }
 
         double Number(string key) => double.Parse(file.Metadata[key], System.Globalization.CultureInfo.InvariantCulture);
@@ -105,6 +123,16 @@ public static class EmulatedOp
     {
         if (CudaEmulator.WhyNone is { } why)
             Assert.Ignore($"Kernels cannot be emulated here: {why}.");
+    }
+
+    /// <summary>The machine's card, where it has one and a compiler for it.</summary>
+    private static ICudaDevice? Card => CudaCompiler.Shared.WhyNone is null && CudaDevices.WhyNone() is null ? CudaDevices.Open() : null;
+
+    private static NamedTensors OnCard(
+        ICudaDevice card, Op op, NamedTensors inputs, OpOptions options, IEnumerable<string> wanted, Func<string, Tensor, Tensor?> probe)
+    {
+        using var use = CudaDevices.Use(card);
+        return Run(op, inputs, options, $"{op.Name}={KernelChoice.Cuda}", ScalarType.Float32, wanted, probe);
     }
 
     /// <summary>Outputs by name, and gradients by <see cref="GradientOf"/>, of the emulated kernels.</summary>

@@ -4,7 +4,7 @@ using Zoo.Kernels.Cuda;
 
 namespace Zoo.Tests.Kernels.Cuda;
 
-/// <summary>Launches one kernel of a .cu file of this assembly on the emulator, on arrays of exactly the sizes given.</summary>
+/// <summary>Launches one kernel of a .cu file of this assembly on the emulator, or on a card, on arrays of exactly the sizes given.</summary>
 internal static class EmulatedKernel
 {
     public delegate CudaArgument[] Arguments(Func<float[], KernelArray> array);
@@ -12,10 +12,11 @@ internal static class EmulatedKernel
     /// <summary>Runs it and gives back every float array, as the kernel left it.</summary>
     public static List<float[]> Run(
         string file, string kernel, CudaSize grid, CudaSize block, Arguments arguments, int sharedBytes = 0,
-        CudaSchedule schedule = CudaSchedule.Ascending, int architecture = 90)
+        CudaSchedule schedule = CudaSchedule.Ascending, int architecture = 90, ICudaDevice? device = null)
     {
-        EmulatedOp.Require();
-        var device = new CudaEmulator(architecture, schedule);
+        if (device is null)
+            EmulatedOp.Require();
+        device ??= new CudaEmulator(architecture, schedule);
         var buffers = new List<(KernelArray Array, int Length)>();
         try
         {
