@@ -13,6 +13,12 @@ public abstract class TaskData : IDisposable
     /// <summary>What the data are and where they come from, for the run's record: "MNIST from data/mnist, 7,291 + 2,007 digits".</summary>
     public abstract string Description { get; }
 
+    /// <summary>
+    /// What tells these data from others, such as a hash of a file's content: a run goes on, and is scored, only with data of its own. Null
+    /// where nothing but the options and the version decides what they are.
+    /// </summary>
+    public virtual string? Fingerprint => null;
+
     /// <summary>How many training examples there are; null where they never end.</summary>
     public abstract long? TrainingCount { get; }
 

@@ -6,8 +6,8 @@ using Zoo.Architectures;
 
 namespace Zoo.Host.Cli;
 
-/// <summary>`zoo list`: the architectures that are installed.</summary>
-internal sealed class ListCommand() : ZooCommand("list", "The architectures that are installed, their presets and where they come from.")
+/// <summary>`zoo list`: the architectures that are installed, and the tasks that they can learn.</summary>
+internal sealed class ListCommand() : ZooCommand("list", "The architectures that are installed, their presets and where they come from, and the tasks that they can learn.")
 {
     public override int Run(ParseResult arguments, Session session)
     {
@@ -16,6 +16,8 @@ internal sealed class ListCommand() : ZooCommand("list", "The architectures that
             session.Output.Record(Record(installed));
         if (!session.Output.Json && architectures.Count > 0)
             session.Output.Results.Write(Table(architectures));
+        if (!session.Output.Json)
+            SayTasks(session);
         if (architectures.Count == 0)
             session.Output.Note("No architecture is installed. `zoo plugins` says where plugins are looked for.");
 
@@ -23,6 +25,13 @@ internal sealed class ListCommand() : ZooCommand("list", "The architectures that
         if (disabled > 0)
             session.Output.Note(disabled == 1 ? "1 plugin is disabled: `zoo plugins` says why." : $"{disabled} plugins are disabled: `zoo plugins` says why.");
         return ExitCode.Done;
+    }
+
+    private static void SayTasks(Session session)
+    {
+        foreach (var tasks in session.Catalog.Tasks.GroupBy(t => t.Info.Kind).OrderBy(g => g.Key))
+            session.Output.Say($"  Tasks for {Kind(tasks.Key)}: {string.Join(", ", tasks.Select(t => t.Info.Name))}");
+        session.Output.Say("  `zoo show NAME` says more of a model or task.");
     }
 
     private static JsonObject Record(InstalledArchitecture installed)

@@ -7,6 +7,7 @@ using TorchSharp;
 using Zoo.Architectures;
 using Zoo.Configuration;
 using Zoo.Host.Configuration;
+using Zoo.Host.Tasks;
 using Zoo.Host.Verification;
 using Zoo.Kernels;
 using Zoo.Native;
@@ -14,10 +15,10 @@ using Zoo.Tasks;
 
 namespace Zoo.Host.Cli;
 
-/// <summary>`zoo show`: everything about one architecture that can be said without training it.</summary>
+/// <summary>`zoo show`: everything about one architecture that can be said without training it, or about one task.</summary>
 internal sealed class ShowCommand : ZooCommand
 {
-    private readonly Argument<string> _model = new("model") { Description = "Name or alias of an architecture; `zoo list` has them." };
+    private readonly Argument<string> _model = new("model") { Description = "Name or alias of an architecture, or name of a task; `zoo list` has them." };
 
     private readonly Option<string?> _preset = new("--preset")
     {
@@ -34,7 +35,7 @@ internal sealed class ShowCommand : ZooCommand
 
     private readonly Option<string> _device = DeviceName.Option();
 
-    public ShowCommand() : base("show", "Config keys with their values, presets, parameter count, tasks, ops and backends of a model.")
+    public ShowCommand() : base("show", "Config keys with their values, presets, parameter count, tasks, ops and backends of a model; or a task's options.")
     {
         Add(_model);
         Add(_preset);
@@ -45,7 +46,10 @@ internal sealed class ShowCommand : ZooCommand
     public override int Run(ParseResult arguments, Session session)
     {
         var catalog = session.Catalog;
-        var (installed, namedPreset) = catalog.Architecture(arguments.GetValue(_model)!);
+        var name = arguments.GetValue(_model)!;
+        if (!catalog.HasArchitecture(name) && catalog.Tasks.FirstOrDefault(t => t.Info.Name == name) is { } task)
+            return ShowTask(arguments, session, task);
+        var (installed, namedPreset) = catalog.Architecture(name);
         var preset = RunPlanner.CheckPreset(installed, arguments.GetValue(_preset) ?? namedPreset);
         var config = installed.Architecture.ReadConfig(preset, RunPlanner.ParseSets(arguments.GetValue(_sets) ?? []));
 
@@ -62,6 +66,20 @@ internal sealed class ShowCommand : ZooCommand
         return ExitCode.Done;
     }
 
+    private int ShowTask(ParseResult arguments, Session session, ITask task)
+    {
+        foreach (var option in (Option[])[_preset, _sets, _device])
+        {
+            if (arguments.GetResult(option) is { Implicit: false })
+                throw new UserException($"{option.Name}: {task.Info.Name} is a task; it is shown as it is.");
+        }
+        var shown = new ShownTask(task);
+        session.Output.Record(shown.ToJson());
+        if (!session.Output.Json)
+            shown.Say(session.Output, [.. session.Catalog.Architectures.Where(a => session.Catalog.TasksFor(a.Info).Contains(task)).Select(a => a.Info.Name)]);
+        return ExitCode.Done;
+    }
+
     private static void Say(Output output, Shown shown)
     {
         var info = shown.Installed.Info;
@@ -73,7 +91,7 @@ internal sealed class ShowCommand : ZooCommand
         Line("presets", string.Join(", ", shown.Installed.Architecture.Presets.Keys.Select(p => p == info.DefaultPreset ? $"{p} (default)" : p)));
         Line("aliases", string.Join(", ", info.Aliases.Select(a => $"{a.Name} = preset {a.Preset}")));
         Line("parameters", string.Create(CultureInfo.InvariantCulture, $"{shown.Outline.ParameterCount:N0} in {shown.Outline.Parameters.Count} tensors, preset {shown.Preset}"));
-        Line("tasks", string.Join(", ", shown.Tasks.Select(t => t.Info.Name == info.DefaultTask ? $"{t.Info.Name} (default)" : t.Info.Name)));
+        Line("tasks", string.Join(", ", shown.Tasks.Select(t => t.Info.Name == shown.DefaultTask ? $"{t.Info.Name} (default)" : t.Info.Name)));
         for (var i = 0; i < shown.Ops.Count; i++)
             Line(i == 0 ? "ops" : "", shown.Ops[i].Sentence);
         for (var i = 0; i < info.Limits.Count; i++)
@@ -134,13 +152,16 @@ internal sealed class ShowCommand : ZooCommand
         public IReadOnlyList<string> Abilities { get; } =
             [.. Enum.GetValues<ModelAbilities>().Where(a => a != 0 && Installed.Info.Abilities.HasFlag(a)).Select(a => Kebab(a.ToString()))];
 
+        /// <summary>The task that is meant when none is named.</summary>
+        public string? DefaultTask { get; } = Installed.Info.DefaultTask ?? HostTasks.DefaultFor(Installed.Info.Kind);
+
         /// <summary>Every key, nested ones as "a.b", with its value here and in the default preset.</summary>
         public IReadOnlyList<(string Key, string Value, string Default)> Keys
         {
             get
             {
-                var defaults = ConfigJson.Flatten(Default).ToDictionary(k => k.Key, k => Literal(k.Value));
-                return [.. ConfigJson.Flatten(Config).Select(k => (k.Key, Literal(k.Value), defaults.GetValueOrDefault(k.Key, "")))];
+                var defaults = ConfigJson.Flatten(Default).ToDictionary(k => k.Key, k => ConfigTable.Literal(k.Value));
+                return [.. ConfigJson.Flatten(Config).Select(k => (k.Key, ConfigTable.Literal(k.Value), defaults.GetValueOrDefault(k.Key, "")))];
             }
         }
 
@@ -167,19 +188,11 @@ internal sealed class ShowCommand : ZooCommand
                 ["tensors"] = new JsonObject(Outline.Parameters.Select(p =>
                     KeyValuePair.Create<string, JsonNode?>(p.Name, new JsonArray([.. p.Shape.Select(s => JsonValue.Create(s))])))),
                 ["tasks"] = List(Tasks.Select(t => t.Info.Name)),
-                ["default_task"] = info.DefaultTask,
+                ["default_task"] = DefaultTask,
                 ["ops"] = new JsonArray([.. Ops.Select(o => o.ToJson())]),
                 ["limits"] = List(info.Limits),
             };
         }
-
-        private static string Literal(JsonNode? value) => value switch
-        {
-            null => "null",
-            JsonArray list => "[" + string.Join(", ", list.Select(Literal)) + "]",
-            JsonValue text when text.GetValueKind() == JsonValueKind.String => text.GetValue<string>(),
-            _ => value.ToJsonString(),
-        };
     }
 
     private static JsonArray List(IEnumerable<string> texts) => new([.. texts.Select(t => JsonValue.Create(t))]);

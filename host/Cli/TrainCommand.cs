@@ -25,7 +25,7 @@ internal sealed class TrainCommand : ZooCommand
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private readonly Option<string?> _task = OptionOf.Text("--task", "TASK", "What to learn; the architecture's own task unless given.");
+    private readonly Option<string?> _task = OptionOf.Text("--task", "TASK", "What to learn; the architecture's own task unless given. `zoo list` names them, `zoo show TASK` says more.");
     private readonly Option<string?> _preset = OptionOf.Text("--preset", "PRESET", "The config to start from. `zoo show` lists a model's presets.");
 
     private readonly Option<string[]> _set = OptionOf.Sets("A config key: the model's as it is, the task's as task.KEY, training settings as train.KEY (repeatable).");
@@ -226,6 +226,7 @@ internal sealed class TrainCommand : ZooCommand
             TaskOptions = plan.TaskOptions,
             DataPath = plan.Request.DataPath,
             Data = plan.Data.Description,
+            DataFingerprint = plan.Data.Fingerprint,
             TrainingExamples = plan.Data.TrainingCount,
             Length = plan.Request.Length,
             Training = ConfigJson.Write(plan.Training),

@@ -47,6 +47,9 @@ internal sealed record RunRecord
     /// <summary>What the data are, in words.</summary>
     public required string Data { get; init; }
 
+    /// <summary>What tells the data from others; null where nothing but the options does.</summary>
+    public string? DataFingerprint { get; init; }
+
     /// <summary>How many training examples there are; null where they never end.</summary>
     public required long? TrainingExamples { get; init; }
 
@@ -143,10 +146,12 @@ internal sealed record RunRecord
             Length = Length,
             Seed = Seed,
         });
-        if (data.TrainingCount != TrainingExamples)
+        if (data.TrainingCount != TrainingExamples || data.Fingerprint != DataFingerprint)
         {
-            var message = $"The data are not the run's: {data.Description} has {Count(data.TrainingCount)}, " +
-                $"the run began with {Count(TrainingExamples)} ({Data}).";
+            var message = data.TrainingCount != TrainingExamples
+                ? $"The data are not the run's: {data.Description} has {Count(data.TrainingCount)}, " +
+                    $"the run began with {Count(TrainingExamples)} ({Data})."
+                : $"The data are not the run's: there is {data.Description}; the run began with {Data}. Name the run's own with --data.";
             data.Dispose();
             throw new UserException(message);
         }

@@ -29,7 +29,6 @@ internal sealed class ByteLmTask : ITask
         var options = TaskOptions.Bind((TextOptions)Options, request, Info);
         var corpus = request.DataPath is { } path ? TextCorpus.Read(path) : SimpleEnglish.Corpus;
         return new TextWindows<byte>(
-            corpus.Bytes, ByteEncoding.Instance, $"{corpus.Source} (sha256 {corpus.Fingerprint})", options,
-            SampleRandom.Stream(Name, Info.Version), request.Seed);
+            corpus.Bytes, ByteEncoding.Instance, corpus, options, SampleRandom.Stream(Name, Info.Version), request.Seed);
     }
 }

@@ -30,7 +30,6 @@ internal sealed class CharLmTask : ITask
         var corpus = request.DataPath is { } path ? TextCorpus.Read(path) : SimpleEnglish.Corpus;
         var ids = corpus.Characters(out var encoding);
         return new TextWindows<ushort>(
-            ids, encoding, $"{corpus.Source} (sha256 {corpus.Fingerprint}, {encoding.VocabSize:N0} symbols)", options,
-            SampleRandom.Stream(Name, Info.Version), request.Seed);
+            ids, encoding, corpus, options, SampleRandom.Stream(Name, Info.Version), request.Seed);
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Numerics;
 using Zoo.Architectures;
+using Zoo.Data;
 using Zoo.Tasks;
 using Zoo.Training;
 using static TorchSharp.torch;
@@ -29,26 +30,26 @@ internal sealed class TextWindows<T> : TaskData
 
     /// <param name="tokens">The text as ids.</param>
     /// <param name="encoding">What the ids mean.</param>
-    /// <param name="source">Where the text comes from.</param>
+    /// <param name="corpus">Where the text comes from.</param>
     /// <param name="options">Window and split.</param>
     /// <param name="stream">Of the task's random numbers.</param>
     /// <param name="seed">The run's seed.</param>
     /// <exception cref="UserException">The text is shorter than a window.</exception>
-    public TextWindows(T[] tokens, TextEncoding encoding, string source, TextOptions options, ulong stream, int seed)
+    public TextWindows(T[] tokens, TextEncoding encoding, TextCorpus corpus, TextOptions options, ulong stream, int seed)
     {
         (_tokens, _length, _stream, _seed) = (tokens, options.Length, stream, SampleRandom.TrainingSeed(seed));
         _trainCount = (int)((1 - options.HeldOut) * tokens.Length);
         var heldOut = tokens.Length - _trainCount;
-        Text = encoding;
+        (Text, Fingerprint) = (encoding, corpus.Fingerprint);
         foreach (var (count, what, length) in new[] { (_trainCount, "to train on", _length), (heldOut, "held out", options.TestLengths.Append(_length).Max()) })
         {
             if (count <= length)
             {
-                throw new UserException($"{source} has {Count(tokens.Length)}, {count:N0} of them {what}, and a window of {length:N0} needs " +
+                throw new UserException($"{corpus.Source} has {Count(tokens.Length)}, {count:N0} of them {what}, and a window of {length:N0} needs " +
                     $"{length + 1:N0}: take a longer text, or a shorter --length.");
             }
         }
-        Description = $"{source}: {Count(_trainCount)} to train on, {heldOut:N0} held out";
+        Description = $"{corpus.Source} (sha256 {Fingerprint}{(encoding is CharacterEncoding ? $", {encoding.VocabSize:N0} symbols" : "")}): {Count(_trainCount)} to train on, {heldOut:N0} held out";
         HeldOut =
         [
             Windows(Validation, heldOut, _length),
@@ -69,6 +70,8 @@ internal sealed class TextWindows<T> : TaskData
     public override string Description { get; }
 
     public override TextEncoding Text { get; }
+
+    public override string Fingerprint { get; }
 
     public override long? TrainingCount => null;
 
