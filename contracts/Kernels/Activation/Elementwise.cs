@@ -1,4 +1,5 @@
 using Zoo.Kernels.Cpu;
+using Zoo.Kernels.Cuda;
 using static TorchSharp.torch;
 
 namespace Zoo.Kernels;
@@ -7,6 +8,12 @@ namespace Zoo.Kernels;
 internal static class Elementwise
 {
     private const int ElementsOfAPiece = 1 << 14;
+
+    /// <summary>Threads of a block on a card, a number each.</summary>
+    public const int Threads = 256;
+
+    /// <summary>Blocks on a card for every number of an array.</summary>
+    public static int Blocks(KernelArray array) => CudaSize.Pieces(array.Length, Threads);
 
     public static double Count(OpCall call) => (double)call.Size("B") * call.Size("L") * call.Size("D");
 

@@ -32,7 +32,7 @@ public sealed class Gelu : Op
     public override IReadOnlyList<string> Outputs { get; } = ["y"];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new GeluCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new GeluCpu(), new GeluCuda()];
 
     /// <inheritdoc/>
     public override IReadOnlyList<OpBaseline> Baselines { get; } =

@@ -26,7 +26,7 @@ public sealed class SwiGlu : Op
     public override IReadOnlyList<string> Outputs { get; } = ["y"];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new SwiGluCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new SwiGluCpu(), new SwiGluCuda()];
 
     /// <inheritdoc/>
     public override IReadOnlyList<OpBaseline> Baselines { get; } =

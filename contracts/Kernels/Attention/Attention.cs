@@ -38,7 +38,7 @@ public sealed class Attention : Op
     public override IReadOnlyList<string> Outputs { get; } = ["y"];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new AttentionCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new AttentionCpu(), new AttentionCuda()];
 
     /// <inheritdoc/>
     public override IReadOnlyList<OpBaseline> Baselines { get; } = [new("libtorch-fp32", Libtorch)];

@@ -40,7 +40,7 @@ public sealed class LayerNorm : Op
     public override IReadOnlyList<string> Outputs { get; } = ["y", "sum"];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new NormCpu(centre: true)];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new NormCpu(centre: true), new NormCuda(centre: true)];
 
     /// <inheritdoc/>
     public override IReadOnlyList<OpBaseline> Baselines { get; } =

@@ -37,7 +37,7 @@ public sealed class RmsNorm : Op
     public override IReadOnlyList<string> Outputs { get; } = ["y", "sum"];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new NormCpu(centre: false)];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new NormCpu(centre: false), new NormCuda(centre: false)];
 
     /// <inheritdoc/>
     public override IReadOnlyList<OpBaseline> Baselines { get; } =

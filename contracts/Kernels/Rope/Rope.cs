@@ -32,7 +32,7 @@ public sealed class Rope : Op
     public override IReadOnlyList<string> Outputs { get; } = ["y"];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new RopeCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new RopeCpu(), new RopeCuda()];
 
     /// <summary>Turns x.</summary>
     /// <param name="x">[batch, time, head, dim], dim even.</param>
