@@ -1,4 +1,6 @@
+using TorchSharp;
 using Zoo.Kernels;
+using Zoo.Kernels.Cpu;
 using static TorchSharp.torch;
 
 namespace Zoo.Architectures;
@@ -10,7 +12,9 @@ namespace Zoo.Architectures;
 /// <remarks>
 /// In a bf16 run (<see cref="BuildContext.Dtype"/>) parameters are float32, so that the optimiser and checkpoints have the master weights, and
 /// each product rounds its two factors to bfloat16, sums in float32 and rounds the result once; gradients likewise. In bf16 inference the
-/// matrices themselves may be stored as bfloat16. A layer hands its weight over in both cases and need not tell them apart.
+/// matrices themselves may be stored as bfloat16. A processor that cannot multiply bfloat16 numbers
+/// (<see cref="ProcessorAbilities.MultipliesBFloat16"/>) multiplies the rounded ones in float32: the same numbers but for the order of sums, at
+/// float32's speed. A layer hands its weight over in both cases and need not tell them apart.
 /// </remarks>
 public static class MixedPrecision
 {
@@ -31,9 +35,17 @@ public static class MixedPrecision
         if (arithmetic != ScalarType.BFloat16 && weight.dtype == x.dtype)
             return nn.functional.linear(x, weight, bias);
         using var scope = NewDisposeScope();
-        var product = nn.functional.linear(x.to(ScalarType.BFloat16), weight.to(ScalarType.BFloat16)).to(x.dtype);
+        var product = Product(x, weight, isNative: x.device_type != DeviceType.CPU || ProcessorAbilities.MultipliesBFloat16);
         return (bias is null ? product : product + bias.to(x.dtype)).MoveToOuterDisposeScope();
     }
+
+    /// <summary>x Wᵀ of factors rounded to bfloat16, itself rounded.</summary>
+    internal static Tensor Product(Tensor x, Tensor weight, bool isNative) => isNative
+        ? nn.functional.linear(x.to(ScalarType.BFloat16), weight.to(ScalarType.BFloat16)).to(x.dtype)
+        : Rounded(nn.functional.linear(Rounded(x, x.dtype), Rounded(weight, x.dtype)), x.dtype);
+
+    /// <summary>The nearest bfloat16 numbers in another type. Its derivative rounds the gradient in the same way.</summary>
+    private static Tensor Rounded(Tensor x, ScalarType type) => x.to(ScalarType.BFloat16).to(type);
 
     /// <summary>Rows of a table; in float32 where the table is stored as bfloat16.</summary>
     /// <param name="ids">int64, any shape.</param>

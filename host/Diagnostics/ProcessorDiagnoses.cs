@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
+using Zoo.Kernels.Cpu;
 
 namespace Zoo.Host.Diagnostics;
 
@@ -20,6 +21,9 @@ internal static class ProcessorDiagnoses
             Hint = width >= 256 || RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? null
                 : "Without AVX2 the cpu backend of every op is several times slower.",
         };
+        yield return new Diagnosis("bfloat16", DiagnosisStatus.Ok, ProcessorAbilities.MultipliesBFloat16
+            ? "the processor multiplies it: --dtype bf16 is faster than fp32"
+            : "the processor does not multiply it: --dtype bf16 rounds to it and multiplies in float32, no faster than fp32");
         var untested = Untested().Where(i => i.IsHere).Select(i => i.Name).ToList();
         if (untested.Count > 0)
         {

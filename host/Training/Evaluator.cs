@@ -16,7 +16,7 @@ namespace Zoo.Host.Training;
 internal sealed class Evaluator(Model model, TaskData data, Device device)
 {
     private const int MaximumBatch = 256;
-    private const int MaximumTokens = 1 << 16;
+    private const int MaximumTokens = 1 << 14;
     private const long MaximumLogits = 1 << 26;   // 256 MB of them
 
     /// <summary>Metrics of the sets, in their order, the most important of each set first.</summary>

@@ -112,6 +112,29 @@ public sealed class BFloat16LinearTests
     }
 
     [Test]
+    public void Product_ByTheProcessorAndByRounding_IsTheSameButForTheOrderOfSums()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(7);
+        var (x, weight, cotangent) = (randn(33, 70).requires_grad_(), randn(20, 70).requires_grad_(), randn(33, 20));
+        var results = new List<NamedTensors>();
+        foreach (var isNative in (bool[])[true, false])
+        {
+            var y = MixedPrecision.Product(x, weight, isNative);
+            Gradients.Backward((y * cotangent).sum());
+            results.Add(new() { ["y"] = y, ["x"] = x.grad!.clone(), ["weight"] = weight.grad!.clone() });
+            (x.grad, weight.grad) = (null, null);
+        }
+        // A sum near a rounding boundary of bfloat16 may fall to either side: one unit in the last place, 2^-8 of a number, and no more.
+        foreach (var (name, rounded) in results[1])
+        {
+            var native = results[0][name];
+            Assert.That(((native - rounded).abs() <= native.abs() * (1f / 128) + 1e-6f).all().item<bool>(), Is.True, name);
+            Assert.That(native.ne(rounded).sum().item<long>(), Is.LessThan(rounded.numel() / 20), $"{name}: few differ at all");
+        }
+    }
+
+    [Test]
     public void Embed_StoredTable_GivesFloat32Rows()
     {
         using var scope = NewDisposeScope();

@@ -1,0 +1,95 @@
+namespace Zoo.Tests.Generation;
+
+/// <summary>A language model trained, benchmarked and asked for text as users do it.</summary>
+internal sealed class GenerateCommandTests
+{
+    private DirectoryInfo _folder = null!;
+    private string _run = "";
+
+    [OneTimeSetUp]
+    public void Train()
+    {
+        _folder = Directory.CreateTempSubdirectory("zoo-generate-");
+        var trained = ZooProcess.Run(
+            ["train", "mingru", "--preset", "tiny", "--task", "char-lm", "--steps", "3", "--dtype", "bf16", "--out", _folder.FullName, "--json", "--quiet"]);
+        Assert.That(trained.ExitCode, Is.Zero, trained.Error);
+        var done = trained.Records[^1];
+        Assert.That(done["peak_memory_bytes"]!.GetValue<long>(), Is.Positive);
+        Assert.That(done["tokens_per_second"]!.GetValue<double>(), Is.Positive);
+        _run = done["run"]!.GetValue<string>();
+    }
+
+    [OneTimeTearDown]
+    public void Remove() => _folder.Delete(recursive: true);
+
+    [Test]
+    public void Generate_SameSeed_SameTextOnStandardOutputAndNothingElse()
+    {
+        var first = Generate("--prompt", "the ", "--tokens", "30", "--seed", "5");
+        var second = Generate("--prompt", "the ", "--tokens", "30", "--seed", "5");
+
+        Assert.That(first.ExitCode, Is.Zero, first.Error);
+        Assert.That(first.Output, Does.StartWith("the ").And.EndsWith("\n"));
+        Assert.That(first.Output.Length, Is.EqualTo("the ".Length + 30 + 1));
+        Assert.That(second.Output, Is.EqualTo(first.Output));
+        Assert.That(first.Error, Does.Contain("tokens/s"));
+    }
+
+    [Test]
+    public void Generate_Json_HasTokensTextsAndTheRate()
+    {
+        var outcome = Generate("--prompt", "a", "--tokens", "4", "--samples", "2", "--top-k", "3", "--top-p", "0.9", "--dtype", "bf16", "--json", "--quiet");
+        Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        Assert.That(outcome.Records.Select(r => r["event"]!.GetValue<string>()),
+            Is.EqualTo(Enumerable.Repeat("token", 8).Concat(["text", "text", "done"])));
+        for (var i = 0; i < 2; i++)
+        {
+            var pieces = outcome.Records.Where(r => r["event"]!.GetValue<string>() == "token" && r["sample"]!.GetValue<int>() == i);
+            Assert.That(outcome.Records[8 + i]["text"]!.GetValue<string>(), Is.EqualTo(string.Concat(pieces.Select(p => p["text"]!.GetValue<string>()))));
+        }
+        Assert.That(outcome.Records[^1]["tokens_per_second"]!.GetValue<double>(), Is.Positive);
+        Assert.That(outcome.Records[^1]["backends"]!["bf16_linear"]!.GetValue<string>(), Is.EqualTo("cpu"));
+    }
+
+    [TestCase("--prompt \u00DF", "'\u00DF' (U+00DF), is none of the")]
+    [TestCase("--top-p 0", "--top-p 0: it must be a number above 0 and at most 1.")]
+    [TestCase("--top-k 0", "--top-k 0: it must be a whole number from 1 up.")]
+    [TestCase("--temperature -1", "--temperature -1: it must be a number from 0 up.")]
+    [TestCase("--tokens 0", "--tokens 0: it must be a whole number from 1 up.")]
+    [TestCase("--dtype int8", "--dtype int8: it must be fp32 or bf16.")]
+    public void Generate_BadInput_IsASentence(string options, string expected)
+    {
+        var refused = Generate(options.Split(' '));
+        Assert.That((refused.ExitCode, refused.Output), Is.EqualTo((2, "")));
+        Assert.That(refused.Error, Does.Contain(expected).And.Not.Contain("   at "));
+    }
+
+    [Test]
+    public void Eval_OtherArithmetic_GivesNearlyTheSame()
+    {
+        var losses = new[] { "bf16", "fp32" }.Select(dtype =>
+        {
+            var outcome = ZooProcess.Run(["eval", _run, "--dtype", dtype, "--json", "--quiet"]);
+            Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+            return outcome.Records[0]["value"]!.GetValue<double>();
+        }).ToList();
+        Assert.That(losses[0], Is.EqualTo(losses[1]).Within(0.01).And.Not.EqualTo(losses[1]));
+    }
+
+    [TestCase("train")]
+    [TestCase("prefill")]
+    [TestCase("decode")]
+    public void Bench_EveryMode_HasTheKeys(string mode)
+    {
+        var outcome = ZooProcess.Run(
+            ["bench", "mingru", "--preset", "tiny", "--mode", mode, "--dtype", "bf16", "--batch-size", "2", "--length", "20", "--runs", "2", "--warmup", "1", "--json", "--quiet"]);
+        Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        var record = outcome.Records.Single();
+        Assert.That((record["mode"]!.GetValue<string>(), record["dtype"]!.GetValue<string>(), record["time"]!.GetValue<int>()), Is.EqualTo((mode, "bf16", 20)));
+        Assert.That(record["late_over_early"] is null, Is.EqualTo(mode != "decode"));
+        Assert.That(record["tokens_per_second"]!.GetValue<double>(), Is.Positive);
+        Assert.That(record["peak_memory_bytes"]!.GetValue<long>(), Is.GreaterThan(record["memory_before_bytes"]!.GetValue<long>()));
+    }
+
+    private ZooProcess.Outcome Generate(params string[] options) => ZooProcess.Run(["generate", _run, .. options]);
+}
