@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 namespace Zoo.Tests.ThirdParty;
 
 /// <summary>
-/// docs/write-a-plugin.md as something to follow. Blocks of sh are typed ("sh exit=2" must fail with 2), blocks of text are what is then
-/// printed, and a csharp or xml block after a line that begins with a file's name in backquotes is that file.
+/// A walk-through as something to follow. Blocks of sh are typed ("sh exit=2" must fail with 2), blocks of text are what is then
+/// printed, and a csharp, cuda or xml block after a line that begins with a file's name in backquotes is that file.
 /// </summary>
 internal static partial class Guide
 {
@@ -40,7 +40,7 @@ internal static partial class Guide
         "sh" when rest.StartsWith("exit=", StringComparison.Ordinal) =>
             new GuideStep(GuideStepKind.Commands, line, text) { ExitCode = int.Parse(rest["exit=".Length..]) },
         "text" => new GuideStep(GuideStepKind.Output, line, text),
-        "csharp" or "xml" => new GuideStep(GuideStepKind.Source, line, text)
+        "csharp" or "cuda" or "xml" => new GuideStep(GuideStepKind.Source, line, text)
         {
             File = FileName().Match(lastProse) is { Success: true } name ? name.Groups[1].Value : null,
         },
