@@ -24,7 +24,7 @@ internal sealed class LruScanOp : Op
     /// <summary>h, every state, [batch, time, part, dim]; last_state, [batch, part, dim].</summary>
     public override IReadOnlyList<string> Outputs { get; } = ["h", "last_state"];
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new LruScanCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new LruScanCpu(), new LruScanCuda()];
 
     /// <summary>Runs the recurrence.</summary>
     /// <param name="x">[batch, time, part, dim].</param>

@@ -5,7 +5,7 @@ namespace Zoo.MinRnn.Ops;
 /// <summary>minGRU in C#: gates, g and the scan in one pass over memory, in linear space.</summary>
 internal sealed class MinGruCpu : OpKernel
 {
-    private static readonly GatedNames Names = new("hidden", "gate", "h0", "h");
+    public static readonly GatedNames Names = new("hidden", "gate", "h0", "h");
 
     public override string Backend => KernelChoice.Cpu;
 

@@ -27,7 +27,7 @@ internal sealed class MinGruOp : Op
     /// <summary>h, every state, [batch, time, dim].</summary>
     public override IReadOnlyList<string> Outputs { get; } = ["h"];
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new MinGruCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new MinGruCpu(), new GatedCuda(MinGruCpu.Names, GatedSizes.BatchFirst, c => ActivationOption.IsPlain(c.Options) ? "mingru_plain" : "mingru")];
 
     public override IReadOnlyList<OpBaseline> Baselines { get; } =
     [

@@ -5,7 +5,7 @@ namespace Zoo.MinRnn.Ops;
 /// <summary>minLSTM in C#: both gates, normalised, g and the scan in one pass over memory, in linear space.</summary>
 internal sealed class MinLstmCpu : OpKernel
 {
-    private static readonly GatedNames Names = new("hidden", "f_gate", "h0", "h") { Second = "i_gate" };
+    public static readonly GatedNames Names = new("hidden", "f_gate", "h0", "h") { Second = "i_gate" };
 
     public override string Backend => KernelChoice.Cpu;
 

@@ -32,7 +32,7 @@ internal sealed class MinLstmOp : Op
     /// <summary>h, every state, [batch, time, dim].</summary>
     public override IReadOnlyList<string> Outputs { get; } = ["h"];
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new MinLstmCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new MinLstmCpu(), new GatedCuda(MinLstmCpu.Names, GatedSizes.BatchFirst, c => ActivationOption.IsPlain(c.Options) ? "minlstm_plain" : "minlstm")];
 
     public override IReadOnlyList<OpBaseline> Baselines { get; } = [new("loop", MinLstmReference.Loop), new("log-space-scan", MinLstmReference.LogSpaceScan)];
 

@@ -5,7 +5,7 @@ namespace Zoo.MinRnn.Ops;
 /// <summary>forget_mult in C#. Time comes first, so rows of all sequences lie side by side and count as one.</summary>
 internal sealed class ForgetMultCpu : OpKernel
 {
-    private static readonly GatedNames Names = new("x", "f", "hidden_init", "h");
+    public static readonly GatedNames Names = new("x", "f", "hidden_init", "h");
 
     public override string Backend => KernelChoice.Cpu;
 

@@ -25,7 +25,7 @@ internal sealed class ForgetMultOp : Op
     /// <summary>h, every state, [time, batch, dim].</summary>
     public override IReadOnlyList<string> Outputs { get; } = ["h"];
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new ForgetMultCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new ForgetMultCpu(), new GatedCuda(ForgetMultCpu.Names, GatedSizes.TimeFirst, _ => "forget_mult")];
 
     public override IReadOnlyList<OpBaseline> Baselines { get; } = [new("loop", (inputs, _) => Loop(inputs))];
 

@@ -5,7 +5,7 @@ namespace Zoo.MinRnn.Ops;
 /// <summary>QRNN pooling in C#. Time comes first, so rows of all sequences lie side by side and count as one.</summary>
 internal sealed class QrnnPoolCpu : OpKernel
 {
-    private static readonly GatedNames Names = new("z", "f", "hidden", "h") { OutputGate = "o", States = "c", Last = "c_last" };
+    public static readonly GatedNames Names = new("z", "f", "hidden", "h") { OutputGate = "o", States = "c", Last = "c_last" };
 
     public override string Backend => KernelChoice.Cpu;
 

@@ -29,7 +29,7 @@ internal sealed class QrnnPoolOp : Op
     /// <summary>h, [time, batch, dim]; c_last, the final state, [1, batch, dim].</summary>
     public override IReadOnlyList<string> Outputs { get; } = ["h", "c_last"];
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new QrnnPoolCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new QrnnPoolCpu(), new GatedCuda(QrnnPoolCpu.Names, GatedSizes.TimeFirst, _ => "qrnn_pool")];
 
     public override IReadOnlyList<OpBaseline> Baselines { get; } = [new("loop", (inputs, _) => Loop(inputs))];
 
