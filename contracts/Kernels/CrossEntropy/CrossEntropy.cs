@@ -33,7 +33,7 @@ public sealed class CrossEntropy : Op
     public override IReadOnlyList<string> Outputs { get; } = ["loss"];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new CrossEntropyCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new CrossEntropyCpu(), new CrossEntropyCuda()];
 
     /// <inheritdoc/>
     public override IReadOnlyList<OpBaseline> Baselines { get; } = [new("libtorch-fp32", (inputs, _) => Libtorch(inputs))];

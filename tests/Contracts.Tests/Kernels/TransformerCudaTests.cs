@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Zoo.Tests.Kernels;
 
-/// <summary>The cuda kernels of the norms, gelu, swiglu, rope and attention, emulated.</summary>
+/// <summary>The cuda kernels of the norms, gelu, swiglu, rope, attention and cross_entropy, emulated.</summary>
 public sealed class TransformerCudaTests
 {
     [Test]
@@ -79,5 +79,29 @@ public sealed class TransformerCudaTests
         manual_seed(1);
         var inputs = new NamedTensors { ["q"] = randn(2, 19, 2, 8), ["k"] = randn(2, 19, 1, 8), ["v"] = randn(2, 19, 1, 8) };
         EmulatedOp.Check(Attention.Instance, inputs, 4e-6, wanted: [wanted]);
+    }
+
+    [TestCase(1, 1, 1, false), TestCase(17, 5, 7, true), TestCase(33, 33, 65, true), TestCase(65, 3, 40, false), TestCase(513, 2, 3, true)]
+    [TestCase(2, 3, 4100, true)]   // two chunks
+    public void CrossEntropy_AnySize_EqualsFloat64(int rows, int dim, int vocabulary, bool bias)
+    {
+        using var scope = NewDisposeScope();
+        EmulatedOp.Check(CrossEntropy.Instance, Heads(rows, dim, vocabulary, bias), 2e-6);
+    }
+
+    [TestCase("hidden"), TestCase("weight"), TestCase("bias")]
+    public void CrossEntropy_OneGradientOnly_IsThat(string wanted)
+    {
+        using var scope = NewDisposeScope();
+        EmulatedOp.Check(CrossEntropy.Instance, Heads(9, 5, 7, bias: true), 2e-6, wanted: [wanted]);
+    }
+
+    private static NamedTensors Heads(int rows, int dim, int vocabulary, bool bias)
+    {
+        manual_seed(1);
+        var inputs = new NamedTensors { ["hidden"] = randn(rows, dim), ["weight"] = randn(vocabulary, dim), ["targets"] = randint(vocabulary, [rows], int64) };
+        if (bias)
+            inputs["bias"] = randn(vocabulary);
+        return inputs;
     }
 }
