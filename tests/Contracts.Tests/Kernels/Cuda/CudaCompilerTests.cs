@@ -105,6 +105,35 @@ public sealed class CudaCompilerTests
         Assert.That(new CudaCompiler(Path.GetDirectoryName(path)).WhyNone, Is.Null);
     }
 
+    /// <summary>As a Python installation has it: torch/lib beside nvidia/cuda_nvrtc/lib, or a copy with a hash in its name beside libtorch.</summary>
+    [TestCase("torch/lib", "libnvrtc-0123abcd.so.12")]
+    [TestCase("nvidia/cuda_nvrtc/lib", "libnvrtc.so.12")]
+    [TestCase("nvidia/cu13/lib", "libnvrtc.so.13")]
+    [Platform("Linux")]
+    public void New_BesideAPythonTorch_IsFound(string folder, string name)
+    {
+        Here();
+        var path = CudaCompiler.Shared.Description.Split(", from ")[1];
+        if (!Path.IsPathRooted(path))
+            Assert.Ignore("NVRTC is the system's own.");
+        Directory.CreateDirectory(_folder.File("torch/lib"));
+        Directory.CreateDirectory(_folder.File(folder));
+        var link = _folder.File($"{folder}/{name}");
+        File.CreateSymbolicLink(link, path);
+        foreach (var builtins in Directory.EnumerateFiles(Path.GetDirectoryName(path)!, "*nvrtc-builtins*"))
+            File.CreateSymbolicLink(_folder.File($"{folder}/{Path.GetFileName(builtins)}"), builtins);
+        var before = Environment.GetEnvironmentVariable("ZOO_LIBTORCH");
+        try
+        {
+            Environment.SetEnvironmentVariable("ZOO_LIBTORCH", _folder.File("torch/lib"));
+            Assert.That(new CudaCompiler(null).Description, Does.EndWith($", from {link}"));
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("ZOO_LIBTORCH", before);
+        }
+    }
+
     private static CudaSource Source(string text) => new(typeof(CudaCompilerTests).Assembly, "Ops/Broken.cu", text);
 
     private static CudaCompiler Here()
