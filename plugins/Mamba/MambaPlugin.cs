@@ -2,10 +2,12 @@ using Microsoft.Extensions.DependencyInjection;
 using Zoo.Kernels;
 using Zoo.Mamba.Ops.SelectiveScan;
 using Zoo.Mamba.Ops.Step;
+using Zoo.Mamba.Recipes;
+using Zoo.Recipes;
 
 namespace Zoo.Mamba;
 
-/// <summary>Adds the selective scan in its two layouts, and a block's step.</summary>
+/// <summary>Adds the selective scan in its two layouts, a block's step, and the recipes.</summary>
 public sealed class MambaPlugin : IZooPlugin
 {
     /// <inheritdoc/>
@@ -14,5 +16,8 @@ public sealed class MambaPlugin : IZooPlugin
         services.AddSingleton<Op>(SelectiveScan.Instance);
         services.AddSingleton<Op>(SelectiveScanTokens.Instance);
         services.AddSingleton<Op>(MambaStep.Instance);
+        services.AddSingleton<IRecipe, SelectiveCopyRecipe>();
+        services.AddSingleton<IRecipe, InductionHeadsRecipe>();
+        services.AddSingleton<IRecipe, ShakespeareRecipe>();
     }
 }

@@ -41,7 +41,7 @@ public sealed class CausalConv : Op
     public override IReadOnlyList<string> Outputs { get; } = ["y", "last"];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new CausalConvCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new CausalConvCpu(), new CausalConvCuda()];
 
     /// <inheritdoc/>
     public override IReadOnlyList<OpBaseline> Baselines { get; } = [new("libtorch-fp32", (inputs, options) => CausalConvReference.Libtorch(inputs, options.Get("silu", false)))];

@@ -34,7 +34,7 @@ internal abstract class SelectiveScanOp(bool timeLast) : Op
     /// <summary>y, as u; last_state, [B, D, N], the initial state where there is no time.</summary>
     public override IReadOnlyList<string> Outputs { get; } = ["y", "last_state"];
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new SelectiveScanCpu(timeLast)];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new SelectiveScanCpu(timeLast), new SelectiveScanCuda(timeLast)];
 
     public override IReadOnlyList<OpBaseline> Baselines => [new("loop", (inputs, options) => SelectiveScanLoop.Run(inputs, options, timeLast))];
 
