@@ -75,8 +75,9 @@ internal sealed class ShowCommand : ZooCommand
         }
         var shown = new ShownTask(task);
         session.Output.Record(shown.ToJson());
+        var learners = session.Catalog.Architectures.Where(a => session.Catalog.TasksFor(a.Info).Contains(task));
         if (!session.Output.Json)
-            shown.Say(session.Output, [.. session.Catalog.Architectures.Where(a => session.Catalog.TasksFor(a.Info).Contains(task)).Select(a => a.Info.Name)]);
+            shown.Say(session.Output, [.. learners.Select(a => a.Info.Name)]);
         return ExitCode.Done;
     }
 

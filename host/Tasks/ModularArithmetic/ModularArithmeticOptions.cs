@@ -24,6 +24,9 @@ internal sealed record ModularArithmeticOptions : FormalLanguageOptions
         if (Modulus is < 2 or > 10)
             yield return $"'modulus' is {Modulus}; it must be from 2 to 10.";
         if (Brackets && LongestTest > LongestNested)
-            yield return $"'{(TestLength is null ? "length" : "test_length")}' makes expressions of {LongestTest} symbols; with brackets {LongestNested} are the most.";
+        {
+            var key = TestLength is null ? "length" : "test_length";
+            yield return $"'{key}' makes expressions of {LongestTest} symbols; with brackets {LongestNested} are the most.";
+        }
     }
 }

@@ -25,7 +25,8 @@ internal sealed class DigitSequences(DigitSets digits, int pixelsPerStep, int[]?
     };
 
     public override string Description { get; } = string.Create(CultureInfo.InvariantCulture,
-        $"{digits.Source}: {digits.Training.Count:N0} to train on, {digits.Test.Count:N0} held out, in {PixelCount / pixelsPerStep} steps of {pixelsPerStep}");
+        $"{digits.Source}: {digits.Training.Count:N0} to train on, {digits.Test.Count:N0} held out, " +
+        $"in {PixelCount / pixelsPerStep} steps of {pixelsPerStep}");
 
     public override long? TrainingCount => digits.Training.Count;
 

@@ -41,7 +41,8 @@ internal sealed class TextWindows<T> : TaskData
         _trainCount = (int)((1 - options.HeldOut) * tokens.Length);
         var heldOut = tokens.Length - _trainCount;
         (Text, Fingerprint) = (encoding, corpus.Fingerprint);
-        foreach (var (count, what, length) in new[] { (_trainCount, "to train on", _length), (heldOut, "held out", options.TestLengths.Append(_length).Max()) })
+        var longest = options.TestLengths.Append(_length).Max();
+        foreach (var (count, what, length) in new[] { (_trainCount, "to train on", _length), (heldOut, "held out", longest) })
         {
             if (count <= length)
             {
@@ -49,7 +50,8 @@ internal sealed class TextWindows<T> : TaskData
                     $"{length + 1:N0}: take a longer text, or a shorter --length.");
             }
         }
-        Description = $"{corpus.Source} (sha256 {Fingerprint}{(encoding is CharacterEncoding ? $", {encoding.VocabSize:N0} symbols" : "")}): {Count(_trainCount)} to train on, {heldOut:N0} held out";
+        var symbols = encoding is CharacterEncoding ? $", {encoding.VocabSize:N0} symbols" : "";
+        Description = $"{corpus.Source} (sha256 {Fingerprint}{symbols}): {Count(_trainCount)} to train on, {heldOut:N0} held out";
         HeldOut =
         [
             Windows(Validation, heldOut, _length),
@@ -59,10 +61,14 @@ internal sealed class TextWindows<T> : TaskData
         {
             VocabSize = encoding.VocabSize,
             Length = _length,
-            MaximumLength = options.TestLengths.Append(_length).Max(),
+            MaximumLength = longest,
         };
 
-        string Count(int n) => string.Create(CultureInfo.InvariantCulture, $"{n:N0} {(encoding.Unit == "char" ? "character" : encoding.Unit)}{(n == 1 ? "" : "s")}");
+        string Count(int n)
+        {
+            var unit = encoding.Unit == "char" ? "character" : encoding.Unit;
+            return string.Create(CultureInfo.InvariantCulture, $"{n:N0} {unit}{(n == 1 ? "" : "s")}");
+        }
     }
 
     public override TaskShape Shape { get; }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Zoo.Architectures;
 using Zoo.Tasks;
 using Zoo.Training;
@@ -49,6 +50,19 @@ internal sealed class DigitsData : TaskData
     public override Batch HeldOutBatch(HeldOutSet set, ReadOnlySpan<long> indices) => Pick(_testImages, _testLabels, indices);
 
     public override MetricAccumulator NewMetrics(HeldOutSet set) => new ClassificationMetrics(set.Name);
+
+    /// <summary>How much empty paper comes first, then the values where the ink begins, and the digit.</summary>
+    public override string Describe(Batch batch, int row)
+    {
+        const int shown = 8;
+        var images = (ImageBatch)batch;
+        using var pixels = images.Images[row].cpu().contiguous();
+        var values = pixels.data<float>().ToArray();
+        var paper = Math.Max(0, values.AsSpan().IndexOfAnyExcept(values[0]));
+        var ink = string.Join(' ', values.Skip(paper).Take(shown).Select(v => v.ToString("0.00", CultureInfo.InvariantCulture)));
+        var label = images.Labels[row].item<long>();
+        return string.Create(CultureInfo.InvariantCulture, $"{values[0]:0.##} ×{paper}, {ink} … ({values.Length} values) → {label}");
+    }
 
     public override void Dispose()
     {

@@ -7,7 +7,8 @@ namespace Zoo.LeNet;
 
 /// <summary>
 /// Handwritten digits as the net of 1989 saw them, 16 x 16 in [-1, 1] with -1 for empty paper: which of ten digits is it?
-/// Probes recognition of shapes. A row: an image of a slanted 7, and the label 7.
+/// Probes recognition of shapes. A row:
+/// `-1 ×12, -0.94 -1.00 -1.00 -1.00 -1.00 -1.00 -1.00 -1.00 … (256 values) → 6`.
 /// </summary>
 internal sealed class DigitsTask : ITask
 {
@@ -18,7 +19,8 @@ internal sealed class DigitsTask : ITask
         Name, "Handwritten digits of 16 x 16, as many as in 1989: 7,291 to train on and 2,007 held out", ModelKind.ImageClassifier)
     {
         Skill = "recognising shapes whatever their position, slant and stroke",
-        Example = "image [1, 16, 16] of a slanted 7, values from -1 (paper) to 1 (ink) -> label 7",
+        Example = "-1 ×12, -0.94 -1.00 -1.00 -1.00 -1.00 -1.00 -1.00 -1.00 … (256 values) → 6",
+        ExampleOptions = ["train_count=1", "test_count=1"],
         Chance = "90 % wrong",
         DataHelp = "a folder with MNIST's four IDX files or USPS's zip.train and zip.test, each gz or not; without it digits are generated",
         Version = 1,
