@@ -17,7 +17,11 @@ public sealed class XLstmLargeArchitecture : Architecture<XLstmLargeConfig>
         DefaultPreset = "small",
         Abilities = ModelAbilities.Step | ModelAbilities.Chunk | ModelAbilities.ConstantMemoryStep | ModelAbilities.Causal | ModelAbilities.BFloat16,
         Ops = ["cross_entropy", "head_norm", "mlstm", "rms_norm"],
-        Limits = ["The state is float32 whatever 'inference_state_dtype' says, and any length is taken in every 'mode'."],
+        Limits =
+        [
+            "The state is float32 whatever 'inference_state_dtype' says, and any length is taken in every 'mode'.",
+            "Queries, keys and gates are computed in float32 in a bfloat16 run.",
+        ],
     };
 
     /// <inheritdoc/>

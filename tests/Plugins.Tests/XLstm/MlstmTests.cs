@@ -20,8 +20,11 @@ public sealed class MlstmTests
         manual_seed(5);
         var inputs = new NamedTensors
         {
-            ["q"] = randn(batch, heads, length, keys), ["k"] = randn(batch, heads, length, keys), ["v"] = randn(batch, heads, length, values),
-            ["i"] = randn(batch, heads, length), ["f"] = randn(batch, heads, length) + 2,
+            ["q"] = randn(batch, heads, length, keys),
+            ["k"] = randn(batch, heads, length, keys),
+            ["v"] = randn(batch, heads, length, values),
+            ["i"] = randn(batch, heads, length),
+            ["f"] = randn(batch, heads, length) + 2,
         };
         var initial = new NamedTensors { ["c0"] = randn(batch, heads, keys, values), ["n0"] = randn(batch, heads, keys), ["m0"] = randn(batch, heads, 1) };
         foreach (var name in state)

@@ -1,4 +1,3 @@
-using Zoo.Kernels;
 using Zoo.XLstm.Ops.Slstm;
 using static TorchSharp.torch;
 
@@ -19,7 +18,9 @@ public sealed class SlstmTests
         manual_seed(6);
         var inputs = new NamedTensors
         {
-            ["x"] = randn(batch, length, 4 * heads * dim), ["_recurrent_kernel_"] = randn(heads, 4 * dim, dim) / MathF.Sqrt(dim), ["_bias_"] = randn(4 * heads * dim),
+            ["x"] = randn(batch, length, 4 * heads * dim),
+            ["_recurrent_kernel_"] = randn(heads, 4 * dim, dim) / MathF.Sqrt(dim),
+            ["_bias_"] = randn(4 * heads * dim),
         };
         if (withState)
         {

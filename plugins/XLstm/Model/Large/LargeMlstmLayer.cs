@@ -117,13 +117,20 @@ internal sealed class LargeMlstmLayer : nn.Module
 
     private Tensor Heads(Tensor x) => x.reshape(x.size(0), x.size(1), _config.HeadCount, x.size(2) / _config.HeadCount).transpose(1, 2);
 
+    /// <summary>Queries and keys in float32 whatever the run's arithmetic: rounded to bfloat16 they move gradients by a quarter of their size.</summary>
     private (Tensor Q, Tensor K, Tensor V, Tensor O) Projections(Tensor x)
     {
-        Tensor Product(Weights weights) => MixedPrecision.Linear(x, weights.Weight, weights.Bias, _context.Dtype);
+        int queries = _config.QueryDim, values = _config.ValueDim;
         if (_fused is null)
-            return (Product(_query!), Product(_key!), Product(_value!), Product(_outputGate!));
-        var parts = Product(_fused).split([_config.QueryDim, _config.QueryDim, _config.ValueDim, _config.ValueDim], 2);
-        return (parts[0], parts[1], parts[2], parts[3].contiguous());
+        {
+            return (nn.functional.linear(x, _query!.Float32, _query.Bias), nn.functional.linear(x, _key!.Float32, _key.Bias),
+                MixedPrecision.Linear(x, _value!.Weight, _value.Bias, _context.Dtype), MixedPrecision.Linear(x, _outputGate!.Weight, _outputGate.Bias, _context.Dtype));
+        }
+        Tensor Part(Tensor weight, int first, int count, ScalarType arithmetic) =>
+            MixedPrecision.Linear(x, weight.narrow(0, first, count), _fused.Bias?.narrow(0, first, count), arithmetic);
+        var exact = _fused.Float32;
+        return (Part(exact, 0, queries, ScalarType.Float32), Part(exact, queries, queries, ScalarType.Float32),
+            Part(_fused.Weight, 2 * queries, values, _context.Dtype), Part(_fused.Weight, 2 * queries + values, values, _context.Dtype));
     }
 
     /// <summary>Both gates before activation, capped, [batch, time, head]; in float32, whatever the run's arithmetic.</summary>

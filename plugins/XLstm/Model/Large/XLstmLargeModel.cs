@@ -61,10 +61,11 @@ internal sealed class XLstmLargeModel : TokenModel
     public override IReadOnlyList<ParameterGroup> ParameterGroups() =>
         [new([.. named_parameters().Where(p => p.parameter.Dimensions < 2 || p.name == EmbeddingKey).Select(p => p.name)]) { WeightDecay = 0 }];
 
-    /// <summary>Norms, biases and the two gates.</summary>
+    /// <summary>Norms, biases, the two gates, queries and keys.</summary>
     public override bool IsFloat32Island(string parameterName) => !parameterName.EndsWith(".weight", StringComparison.Ordinal)
         || parameterName.Contains("norm", StringComparison.Ordinal) || parameterName.Contains("igate_preact", StringComparison.Ordinal)
-        || parameterName.Contains("fgate_preact", StringComparison.Ordinal);
+        || parameterName.Contains("fgate_preact", StringComparison.Ordinal) || parameterName.EndsWith("mlstm_layer.q.weight", StringComparison.Ordinal)
+        || parameterName.EndsWith("mlstm_layer.k.weight", StringComparison.Ordinal) || parameterName.EndsWith("qkv_opreact.weight", StringComparison.Ordinal);
 
     private Tensor Forward(Tensor ids, XLstmState? state)
     {
