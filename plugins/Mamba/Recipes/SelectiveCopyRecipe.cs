@@ -6,7 +6,7 @@ namespace Zoo.Mamba.Recipes;
 /// <summary>Selective copying with the selective scan and with its time-invariant ablation: Gu and Dao 2023, table 1.</summary>
 /// <remarks>
 /// Fixed before the first run that counts: rows of 64 places of noise and 8 tokens of a vocabulary of 16, two layers of 64, batches of 64 at a
-/// rate of 2e-3, 2,500 steps for either arm.
+/// rate of 2e-3, 3,000 steps for either arm. A pilot with seed 11 had the selective arm at 90 % after 1,500.
 /// </remarks>
 internal sealed class SelectiveCopyRecipe : IRecipe
 {
@@ -69,7 +69,7 @@ internal sealed class SelectiveCopyRecipe : IRecipe
                 ? new[] { "task.length=4096", "task.tokens=16", "train.lr=1e-4", "train.schedule=constant", "train.weight_decay=0" }
                 : ["task.length=64", "task.tokens=8", "task.vocab_size=16", "train.lr=2e-3"],
         ],
-        Steps = isFull ? 400_000 : 2_500,
+        Steps = isFull ? 400_000 : 3_000,
         EvalEvery = isFull ? 10_000 : 250,
         Seed = seed,
     };
