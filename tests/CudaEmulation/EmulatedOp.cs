@@ -150,7 +150,7 @@ public static class EmulatedOp
     {
         var names = wanted.ToHashSet(StringComparer.Ordinal);
         var leaves = new NamedTensors(inputs.Select(i => KeyValuePair.Create(
-            i.Key, i.Value.is_floating_point() ? i.Value.detach().to(dtype).requires_grad_(names.Contains(i.Key)) : i.Value)));
+            i.Key, !i.Value.is_floating_point() ? i.Value : Fresh(i.Key, i.Value.detach().to(dtype)).requires_grad_(names.Contains(i.Key)))));
         var outputs = op.Invoke(leaves, options, KernelChoice.Parse(kernels)).Outputs;
         var results = new NamedTensors(outputs.Select(o => KeyValuePair.Create(o.Key, o.Value.detach())));
         Tensor? loss = null;
@@ -167,6 +167,9 @@ public static class EmulatedOp
         foreach (var name in names)
             results[GradientOf(name)] = leaves[name].grad ?? zeros_like(leaves[name]);
         return results;
+
+        // What a run updates in place must be as before for the next one.
+        Tensor Fresh(string name, Tensor tensor) => op.Arguments.First(a => a.Name == name).Updated ? tensor.clone() : tensor;
     }
 
     /// <summary>Numbers between -1 and 1 that only depend on the output's name and size.</summary>

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using TorchSharp;
 using Zoo.Kernels.Cpu;
+using Zoo.Kernels.Cuda;
 using static TorchSharp.torch;
 
 namespace Zoo.Kernels;
@@ -43,25 +44,31 @@ public readonly record struct AdamWRule(double Beta1, double Beta2, double Epsil
     void IUpdateRule.Update(in UpdateRange range) => Simd.Run(new UpdatePieces<AdamWRule>(this, range));
 
     /// <summary>The corrections are moved into the rate and into ε (Kingma and Ba 2015, end of section 2): one division fewer.</summary>
-    unsafe void IUpdateRule.Update<V>(in UpdateEntry piece, float scale)
+    UpdateFactors IUpdateRule.Factors(double learningRate, double weightDecay)
     {
         var correction = Math.Sqrt(SecondCorrection);
-        Loop<V>(
-            piece, V.Create(scale), (float)Beta1, (float)(1 - Beta1), (float)Beta2, (float)(1 - Beta2),
-            rate: (float)(-piece.LearningRate * correction / FirstCorrection),
-            epsilon: (float)(Epsilon * correction),
-            keep: (float)(1 - piece.LearningRate * piece.WeightDecay),
-            smallest: Epsilon * correction > TellingEpsilon ? LinearScanBackward.SmallestNormal : 0);
+        return new UpdateFactors(
+            Rate: (float)(-learningRate * correction / FirstCorrection),
+            Epsilon: (float)(Epsilon * correction),
+            Decay: (float)(1 - learningRate * weightDecay),
+            Smallest: Epsilon * correction > TellingEpsilon ? LinearScanBackward.SmallestNormal : 0);
     }
+
+    unsafe void IUpdateRule.Update<V>(in UpdateEntry piece, float scale) => Loop<V>(
+        piece, V.Create(scale), (float)Beta1, (float)(1 - Beta1), (float)Beta2, (float)(1 - Beta2),
+        ((IUpdateRule)this).Factors(piece.LearningRate, piece.WeightDecay));
+
+    void IUpdateRule.Launch(CudaLauncher cuda, int pieces, int threads, KernelArray list, int count, KernelArray normAndScale) => cuda.Launch(
+        "adamw_update", pieces, threads, 0, list, count, normAndScale, (float)Beta1, (float)(1 - Beta1), (float)Beta2, (float)(1 - Beta2));
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static unsafe void Loop<V>(
-        in UpdateEntry piece, V scale, float beta1, float oneMinusBeta1, float beta2, float oneMinusBeta2, float rate, float epsilon, float keep,
-        float smallest)
+        in UpdateEntry piece, V scale, float beta1, float oneMinusBeta1, float beta2, float oneMinusBeta2, UpdateFactors factors)
         where V : struct, ILanes<V>
     {
         var (keepFirst, addFirst, keepSecond, addSecond) = (V.Create(beta1), V.Create(oneMinusBeta1), V.Create(beta2), V.Create(oneMinusBeta2));
-        var (wideRate, wideEpsilon, wideKeep, least) = (V.Create(rate), V.Create(epsilon), V.Create(keep), V.Create(smallest));
+        var (wideRate, wideEpsilon, wideKeep, least) =
+            (V.Create(factors.Rate), V.Create(factors.Epsilon), V.Create(factors.Decay), V.Create(factors.Smallest));
         var smallestNormal = V.Create(LinearScanBackward.SmallestNormal);
         float* value = piece.Value, first = piece.First, second = piece.Second;
         var gradient = piece.Gradient;

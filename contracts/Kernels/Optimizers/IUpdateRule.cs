@@ -1,4 +1,5 @@
 using Zoo.Kernels.Cpu;
+using Zoo.Kernels.Cuda;
 using static TorchSharp.torch;
 
 namespace Zoo.Kernels;
@@ -25,4 +26,16 @@ internal interface IUpdateRule
     /// <param name="scale">Factor on the gradient: 1, or less where it is clipped.</param>
     void Update<V>(in UpdateEntry piece, float scale)
         where V : struct, ILanes<V>;
+
+    /// <summary>What one tensor's rates come to.</summary>
+    UpdateFactors Factors(double learningRate, double weightDecay);
+
+    /// <summary>Launches the rule's kernel of Optimizers.cu.</summary>
+    /// <param name="cuda">Where.</param>
+    /// <param name="pieces">Blocks.</param>
+    /// <param name="threads">Threads a block.</param>
+    /// <param name="list">The list, <see cref="CudaUpdateEntry"/>.</param>
+    /// <param name="count">How long it is.</param>
+    /// <param name="normAndScale">The factor on gradients, on the card; absent where there is none.</param>
+    void Launch(CudaLauncher cuda, int pieces, int threads, KernelArray list, int count, KernelArray normAndScale);
 }

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using TorchSharp;
 using Zoo.Kernels.Cpu;
+using Zoo.Kernels.Cuda;
 using static TorchSharp.torch;
 
 namespace Zoo.Kernels;
@@ -24,8 +25,16 @@ public readonly record struct SgdRule(double Momentum) : IUpdateRule
 
     void IUpdateRule.Update(in UpdateRange range) => Simd.Run(new UpdatePieces<SgdRule>(this, range));
 
-    unsafe void IUpdateRule.Update<V>(in UpdateEntry piece, float scale) =>
-        Loop<V>(piece, V.Create(scale), V.Create((float)Momentum), V.Create((float)piece.WeightDecay), V.Create((float)-piece.LearningRate));
+    UpdateFactors IUpdateRule.Factors(double learningRate, double weightDecay) => new((float)-learningRate, 0, (float)weightDecay, 0);
+
+    unsafe void IUpdateRule.Update<V>(in UpdateEntry piece, float scale)
+    {
+        var factors = ((IUpdateRule)this).Factors(piece.LearningRate, piece.WeightDecay);
+        Loop<V>(piece, V.Create(scale), V.Create((float)Momentum), V.Create(factors.Decay), V.Create(factors.Rate));
+    }
+
+    void IUpdateRule.Launch(CudaLauncher cuda, int pieces, int threads, KernelArray list, int count, KernelArray normAndScale) =>
+        cuda.Launch("sgd_update", pieces, threads, 0, list, count, normAndScale, (float)Momentum);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static unsafe void Loop<V>(in UpdateEntry piece, V scale, V momentum, V decay, V minusRate)

@@ -8,16 +8,31 @@ namespace Zoo.Kernels;
 /// A number is updated the same way wherever its piece runs. The norm is summed in float32 within a piece, and in float64 over the pieces in
 /// their order: threads change no bit.
 /// </remarks>
-internal sealed unsafe class UpdateCpu : UpdateKernel
+internal sealed unsafe class UpdateCpu : OpKernel, IUpdateKernel
 {
     private const long NumbersWorthSharing = 1 << 15;
     private const int PartsAThread = 4;
 
     public override string Backend => KernelChoice.Cpu;
 
-    protected override DeviceType Device => DeviceType.CPU;
+    public string? WhyNot(IReadOnlyList<UpdatedTensor> tensors) => UpdateList.WhyNot(tensors, DeviceType.CPU, Backend);
 
-    protected override double? Update(UpdateEntry[] entries, IUpdateRule rule, double largestNorm)
+    public double? Update(IReadOnlyList<UpdatedTensor> tensors, IUpdateRule rule, double largestNorm) =>
+        UpdateList.Run(tensors, entries => Run(entries, rule, largestNorm));
+
+    public override void Forward(OpCall call, KernelArrays arrays)
+    {
+        var norm = Run(UpdateList.Rows(call, arrays), ((UpdateOp)call.Op).RuleOf(call), UpdateOp.LargestNorm(call.Options));
+        if (norm is { } number)
+            arrays["grad_norm"].Float32[0] = (float)number;
+    }
+
+    /// <summary>There is none: every argument is refused where it requires a gradient.</summary>
+    public override void Backward(OpCall call, KernelArrays arrays) => throw new NotSupportedException($"{call.Op.Name} has no gradient.");
+
+    /// <summary>Updates a list.</summary>
+    /// <returns>The norm of all gradients where <paramref name="largestNorm"/> is above 0, else null. Where it is not finite, nothing was updated.</returns>
+    internal static double? Run(UpdateEntry[] entries, IUpdateRule rule, double largestNorm)
     {
         int pieces = 0;
         long numbers = 0;
@@ -43,8 +58,6 @@ internal sealed unsafe class UpdateCpu : UpdateKernel
             return norm;
         }
     }
-
-    protected override void StoreNorm(KernelArray output, float norm) => output.Float32[0] = norm;
 
     private static double Norm(UpdateRange whole, int parts)
     {

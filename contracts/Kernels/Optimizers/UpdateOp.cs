@@ -34,7 +34,7 @@ public abstract class UpdateOp : Op
     public override IReadOnlyList<string> Outputs => field ??= ["params", .. StateNames, "grad_norm"];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new UpdateCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new UpdateCpu(), new UpdateCuda()];
 
     /// <summary>Names of the state tensors in torch's own optimiser.</summary>
     public abstract IReadOnlyList<string> StateNames { get; }
@@ -72,12 +72,12 @@ public abstract class UpdateOp : Op
         using var noGrad = no_grad();
         foreach (var tensor in tensors)
             Check(tensor, rule);
-        var kernel = (UpdateKernel?)Choose(kernels, k => ((UpdateKernel)k).WhyNot(tensors));
+        var kernel = Choose(kernels, k => ((IUpdateKernel)k).WhyNot(tensors));
         var backend = kernel?.Backend ?? KernelChoice.Reference;
         OpUsage.Record(Name, backend);
         if (tensors.Count == 0)
             return new UpdateResult(largestNorm > 0 ? 0 : null, backend);
-        var norm = kernel is null ? UpdateReference.Run(tensors, rule, largestNorm) : kernel.Update(tensors, rule, largestNorm);
+        var norm = kernel is null ? UpdateReference.Run(tensors, rule, largestNorm) : ((IUpdateKernel)kernel).Update(tensors, rule, largestNorm);
         return new UpdateResult(norm, backend);
     }
 

@@ -3,44 +3,32 @@ using static TorchSharp.torch;
 
 namespace Zoo.Kernels;
 
-/// <summary>A backend of an optimiser's update: a list of tensors as raw memory, or the rows of an op's arguments.</summary>
-internal abstract unsafe class UpdateKernel : OpKernel
+/// <summary>Lists of tensors, and rows of an op's arguments, as raw memory.</summary>
+internal static unsafe class UpdateList
 {
-    /// <summary>Where its memory is.</summary>
-    protected abstract DeviceType Device { get; }
-
-    /// <summary>Updates a list.</summary>
-    /// <returns>The norm of all gradients where <paramref name="largestNorm"/> is above 0, else null. Where it is not finite, nothing was updated.</returns>
-    protected abstract double? Update(UpdateEntry[] entries, IUpdateRule rule, double largestNorm);
-
-    /// <summary>Why it cannot take this list; null when it can.</summary>
-    public string? WhyNot(IReadOnlyList<UpdatedTensor> tensors)
+    /// <summary>Why a backend cannot take a list: another device or element type; null when it can.</summary>
+    public static string? WhyNot(IReadOnlyList<UpdatedTensor> tensors, DeviceType device, string backend)
     {
         foreach (var tensor in tensors)
         {
-            if (Fault("", tensor.Value, bfloat16: false) is { } fault)
+            var fault = Fault("", tensor.Value, bfloat16: false) ?? Fault("the gradient of ", tensor.Gradient, bfloat16: true)
+                ?? tensor.State.Select(state => Fault("the state of ", state, bfloat16: false)).FirstOrDefault(f => f is not null);
+            if (fault is not null)
                 return fault;
-            if (Fault("the gradient of ", tensor.Gradient, bfloat16: true) is { } gradientFault)
-                return gradientFault;
-            foreach (var state in tensor.State)
-            {
-                if (Fault("the state of ", state, bfloat16: false) is { } stateFault)
-                    return stateFault;
-            }
-            if (tensor.LowPrecision is { } copy && (copy.dtype != ScalarType.BFloat16 || copy.device_type != Device || !copy.is_contiguous()))
+            if (tensor.LowPrecision is { } copy && (copy.dtype != ScalarType.BFloat16 || copy.device_type != device || !copy.is_contiguous()))
                 return $"the low-precision copy of '{tensor.Name}' is not a contiguous BFloat16 tensor beside it";
 
             string? Fault(string what, Tensor other, bool bfloat16) =>
-                other.device_type != Device ? $"{what}'{tensor.Name}' is on {other.device}; the {Backend} backend needs it on {Device}"
+                other.device_type != device ? $"{what}'{tensor.Name}' is on {other.device}; the {backend} backend needs it on {device}"
                 : other.dtype != ScalarType.Float32 && !(bfloat16 && other.dtype == ScalarType.BFloat16)
-                    ? $"{what}'{tensor.Name}' is {other.dtype}; the {Backend} backend is written for Float32"
+                    ? $"{what}'{tensor.Name}' is {other.dtype}; the {backend} backend is written for Float32"
                 : null;
         }
         return null;
     }
 
-    /// <summary>Updates a list of tensors of any layout.</summary>
-    public double? Update(IReadOnlyList<UpdatedTensor> tensors, IUpdateRule rule, double largestNorm)
+    /// <summary>Runs an update on a list of tensors of any layout.</summary>
+    public static double? Run(IReadOnlyList<UpdatedTensor> tensors, Func<UpdateEntry[], double?> update)
     {
         var entries = new UpdateEntry[tensors.Count];
         var held = new List<(Tensor Tensor, Tensor Dense)>();
@@ -60,7 +48,7 @@ internal abstract unsafe class UpdateKernel : OpKernel
                 WeightDecay = tensor.WeightDecay,
             };
         }
-        var norm = Update(entries, rule, largestNorm);
+        var norm = update(entries);
         foreach (var (tensor, dense) in held)
             tensor.copy_(dense);
         GC.KeepAlive(tensors);
@@ -76,12 +64,12 @@ internal abstract unsafe class UpdateKernel : OpKernel
         }
     }
 
-    /// <summary>The rows of [N, E] arguments.</summary>
-    public override void Forward(OpCall call, KernelArrays arrays)
+    /// <summary>The rows of an op's [N, E] arguments.</summary>
+    public static UpdateEntry[] Rows(OpCall call, KernelArrays arrays)
     {
         var op = (UpdateOp)call.Op;
+        var stateCount = op.RuleOf(call).StateCount;
         var states = op.StateNames.Select(s => arrays[s]).ToList();
-        var rule = op.RuleOf(call);
         var (rate, decay) = (UpdateOp.LearningRate(call.Options), UpdateOp.WeightDecay(call.Options));
         var length = call.Size("E");
         var entries = new UpdateEntry[call.Count("N")];
@@ -93,19 +81,12 @@ internal abstract unsafe class UpdateKernel : OpKernel
                 Count = length,
                 Value = arrays["params"].Float32 + start,
                 Gradient = arrays["grads"].Float32 + start,
-                First = rule.StateCount > 0 ? states[0].Float32 + start : null,
-                Second = rule.StateCount > 1 ? states[1].Float32 + start : null,
+                First = stateCount > 0 ? states[0].Float32 + start : null,
+                Second = stateCount > 1 ? states[1].Float32 + start : null,
                 LearningRate = rate,
                 WeightDecay = decay,
             };
         }
-        if (Update(entries, rule, UpdateOp.LargestNorm(call.Options)) is { } norm)
-            StoreNorm(arrays["grad_norm"], (float)norm);
+        return entries;
     }
-
-    /// <summary>There is none: every argument is refused where it requires a gradient.</summary>
-    public override void Backward(OpCall call, KernelArrays arrays) => throw new NotSupportedException($"{call.Op.Name} has no gradient.");
-
-    /// <summary>Writes the op's output, in the backend's memory.</summary>
-    protected abstract void StoreNorm(KernelArray output, float norm);
 }
