@@ -83,7 +83,13 @@ public sealed record LlamaConfig : TransformerConfig
     /// <summary>What Hugging Face's code takes where a config.json says nothing.</summary>
     internal static LlamaConfig Upstream { get; } = new()
     {
-        HiddenSize = 4096, IntermediateSize = 11008, Layers = 32, Heads = 32, KeyValueHeads = null, MaximumPositions = 2048, VocabSize = 32000,
+        HiddenSize = 4096,
+        IntermediateSize = 11008,
+        Layers = 32,
+        Heads = 32,
+        KeyValueHeads = null,
+        MaximumPositions = 2048,
+        VocabSize = 32000,
         NormEpsilon = 1e-6,
     };
 
@@ -93,13 +99,26 @@ public sealed record LlamaConfig : TransformerConfig
     /// <summary>Six layers, 288 wide: the size at which small models first write stories.</summary>
     public static LlamaConfig Small { get; } = new()
     {
-        HiddenSize = 288, IntermediateSize = 768, Layers = 6, Heads = 6, KeyValueHeads = 6, MaximumPositions = 256, VocabSize = 32000, TieEmbeddings = true,
+        HiddenSize = 288,
+        IntermediateSize = 768,
+        Layers = 6,
+        Heads = 6,
+        KeyValueHeads = 6,
+        MaximumPositions = 256,
+        VocabSize = 32000,
+        TieEmbeddings = true,
     };
 
     /// <summary>TinyLlama with 1.1 billion parameters.</summary>
     public static LlamaConfig TinyLlama { get; } = new()
     {
-        HiddenSize = 2048, IntermediateSize = 5632, Layers = 22, Heads = 32, KeyValueHeads = 4, MaximumPositions = 2048, VocabSize = 32000,
+        HiddenSize = 2048,
+        IntermediateSize = 5632,
+        Layers = 22,
+        Heads = 32,
+        KeyValueHeads = 4,
+        MaximumPositions = 2048,
+        VocabSize = 32000,
     };
 
     /// <summary>Llama's settings: β2 0.95, cosine to a tenth, decay 0.1, clipping at 1.</summary>

@@ -125,7 +125,9 @@ public sealed class AttentionTests
         manual_seed(1);
         return new()
         {
-            ["q"] = randn(batch, queries, heads, dim), ["k"] = randn(batch, keys, keyHeads, dim), ["v"] = randn(batch, keys, keyHeads, dim),
+            ["q"] = randn(batch, queries, heads, dim),
+            ["k"] = randn(batch, keys, keyHeads, dim),
+            ["v"] = randn(batch, keys, keyHeads, dim),
         };
     }
 

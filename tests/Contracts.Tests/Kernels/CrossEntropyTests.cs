@@ -126,7 +126,9 @@ public sealed class CrossEntropyTests
         manual_seed(1);
         var inputs = new NamedTensors
         {
-            ["hidden"] = randn(rows, dim), ["weight"] = randn(vocabulary, dim), ["targets"] = randint(vocabulary, [rows], int64),
+            ["hidden"] = randn(rows, dim),
+            ["weight"] = randn(vocabulary, dim),
+            ["targets"] = randint(vocabulary, [rows], int64),
         };
         if (bias)
             inputs["bias"] = randn(vocabulary);

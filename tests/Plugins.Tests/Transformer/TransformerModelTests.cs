@@ -73,7 +73,13 @@ public sealed class TransformerModelTests
         using var scope = NewDisposeScope();
         var model = Build(new LlamaConfig
         {
-            Layers = 1, HiddenSize = 8, Heads = 2, KeyValueHeads = 1, IntermediateSize = 12, VocabSize = 5, TieEmbeddings = tied,
+            Layers = 1,
+            HiddenSize = 8,
+            Heads = 2,
+            KeyValueHeads = 1,
+            IntermediateSize = 12,
+            VocabSize = 5,
+            TieEmbeddings = tied,
         });
         string[] expected =
         [
