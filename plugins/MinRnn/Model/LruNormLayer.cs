@@ -59,8 +59,9 @@ internal sealed class LruNormLayer : nn.Module
             spread = (x - centre).square().mean([0, 1]);
             using var noGrad = no_grad();
             using Scalar fresh = 1 - Kept;
-            mean!.lerp_(centre.detach(), fresh);
-            var!.lerp_(spread.detach(), fresh);
+            using Scalar kept = Kept;
+            mean!.mul_(kept).add_(centre.detach(), fresh);
+            var!.mul_(kept).add_(spread.detach(), fresh);
         }
         return ((x - centre) * spread.add(epsilon).rsqrt() * scale + bias).MoveToOuterDisposeScope();
     }
