@@ -11,7 +11,7 @@ namespace Zoo.XLstm.Ops.Mlstm;
 /// <param name="Chunk">Steps of a chunk.</param>
 internal readonly record struct MlstmSizes(int Sequences, int Length, int KeyDim, int ValueDim, int Chunk)
 {
-    /// <summary>The chunk that measured best at a head dimension of 64: README.md beside this file has the table.</summary>
+    /// <summary>Steps of a chunk unless the option says otherwise. Chosen by its size in the first cache, not yet by measurement of others.</summary>
     public const int BestChunk = 64;
 
     public int ChunkCount => (Length + Chunk - 1) / Chunk;
