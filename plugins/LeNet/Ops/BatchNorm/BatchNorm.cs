@@ -42,7 +42,7 @@ internal sealed class BatchNorm : Op
     /// </summary>
     public override IReadOnlyList<string> Outputs { get; } = ["y", "mean", "var"];
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new BatchNormCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new BatchNormCpu(), new BatchNormCuda()];
 
     /// <summary>Normalises.</summary>
     /// <param name="x">[batch, channel] or [batch, channel, ...].</param>
