@@ -25,7 +25,7 @@ internal sealed class NetOp : Op
 
     public override IReadOnlyList<string> Outputs { get; } = ["logits"];
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new NetCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new NetCpu(), new NetCuda()];
 
     /// <summary>The form that options describe.</summary>
     public static NetForm FormOf(OpOptions options) =>

@@ -48,7 +48,7 @@ internal static class NetReference
     private static Tensor SharedWeights(Tensor x, Tensor weights, int groups, double border)
     {
         var padded = nn.functional.pad(x, [BorderWidth, BorderWidth, BorderWidth, BorderWidth], PaddingModes.Constant, border);
-        if (x.shape[0] > 1)
+        if (x.shape[0] != 1)
             return nn.functional.conv2d(padded, weights, bias: null, strides: [Stride, Stride], groups: groups);
 
         // One image: libtorch's convolution spends most of its time getting ready; the same sums as a matrix product take half of it.
