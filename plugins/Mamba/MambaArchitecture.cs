@@ -47,6 +47,17 @@ public sealed class MambaArchitecture : Architecture<MambaConfig>
     public override ModelConfig ReadUpstreamConfig(string preset, JsonObject values) =>
         ReadConfig(preset, HuggingFaceConfig.IsOne(values) ? HuggingFaceConfig.Translate(values) : values);
 
+    /// <summary>
+    /// The original's names; those of "-hf" checkpoints, which say "embeddings"; and those of mamba-minimal, which leave out "backbone.".
+    /// </summary>
+    public override UpstreamTensor? FindUpstream(string name)
+    {
+        if (name.StartsWith("embedding.", StringComparison.Ordinal) || name.StartsWith("layers.", StringComparison.Ordinal) ||
+            name.StartsWith("norm_f.", StringComparison.Ordinal))
+            name = "backbone." + name;
+        return new(name == "backbone.embeddings.weight" ? "backbone.embedding.weight" : name);
+    }
+
     /// <inheritdoc/>
     protected override Architectures.Model CreateModel(MambaConfig config, BuildContext context) => new MambaModel(config, context);
 }

@@ -125,6 +125,16 @@ public sealed class MambaModelTests
     public void ReadConfig_Wrong_SaysWhat(string json, string sentence) =>
         Assert.That(() => Architecture.ReadConfig("tiny", JsonNode.Parse(json)!.AsObject()), Throws.TypeOf<ConfigException>().With.Message.Contains(sentence));
 
+    [TestCase("backbone.embeddings.weight", "backbone.embedding.weight", Description = "a -hf checkpoint")]
+    [TestCase("embedding.weight", "backbone.embedding.weight", Description = "mamba-minimal")]
+    [TestCase("layers.3.mixer.A_log", "backbone.layers.3.mixer.A_log", Description = "mamba-minimal")]
+    [TestCase("norm_f.weight", "backbone.norm_f.weight", Description = "mamba-minimal")]
+    [TestCase("backbone.layers.3.mixer.conv1d.bias", "backbone.layers.3.mixer.conv1d.bias")]
+    [TestCase("lm_head.weight", "lm_head.weight")]
+    [TestCase("layernorm.weight", "layernorm.weight", Description = "unknown: comes back to be reported")]
+    public void FindUpstream_AnyNaming_IsTheModelsKey(string name, string key) =>
+        Assert.That(new MambaArchitecture().FindUpstream(name)!.Key, Is.EqualTo(key));
+
     [Test]
     public void ReadUpstreamConfig_OfAnHfCheckpoint_IsTheOriginals()
     {
