@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Spectre.Console;
 using Zoo.Architectures;
 
 namespace Zoo.Host.Cli;
@@ -15,7 +14,7 @@ internal sealed class ListCommand() : ZooCommand("list", "The architectures that
         foreach (var installed in architectures)
             session.Output.Record(Record(installed));
         if (!session.Output.Json && architectures.Count > 0)
-            session.Output.Results.Write(Table(architectures));
+            SayArchitectures(session, architectures);
         if (!session.Output.Json)
             SayTasks(session);
         if (architectures.Count == 0)
@@ -51,23 +50,22 @@ internal sealed class ListCommand() : ZooCommand("list", "The architectures that
         };
     }
 
-    private static Table Table(IReadOnlyList<InstalledArchitecture> architectures)
+    /// <summary>Plain lines, which any width of terminal shows: a table's library takes as long as loading three plugins.</summary>
+    private static void SayArchitectures(Session session, IReadOnlyList<InstalledArchitecture> architectures)
     {
-        var table = new Table { Border = TableBorder.Simple };
-        foreach (var heading in (string[])["Model", "What", "Kind", "Presets", "Plugin"])
-            table.AddColumn(heading);
+        var width = architectures.Max(a => a.Info.Name.Length) + 2;
         foreach (var installed in architectures)
         {
             var info = installed.Info;
-            var aliases = info.Aliases.Select(a => $"\n  {a.Name} = preset {a.Preset}");
-            table.AddRow(
-                new Text(info.Name + string.Concat(aliases)),
-                new Text($"{info.Title}\n{info.Paper}"),
-                new Text(string.Join('\n', info.OtherKinds.Prepend(info.Kind).Select(Kind))),
-                new Text(string.Join(", ", installed.Architecture.Presets.Keys)),
-                new Text($"{installed.Plugin} {installed.PluginVersion}"));
+            session.Output.Say($"  {info.Name.PadRight(width)}{info.Title}");
+            Detail(info.Paper);
+            Detail($"{string.Join(", ", info.OtherKinds.Prepend(info.Kind).Select(Kind))}; plugin {installed.Plugin} {installed.PluginVersion}");
+            Detail($"presets {string.Join(", ", installed.Architecture.Presets.Keys)}");
+            if (info.Aliases.Count > 0)
+                Detail(string.Join(", ", info.Aliases.Select(a => $"{a.Name} = preset {a.Preset}")));
         }
-        return table;
+
+        void Detail(string text) => session.Output.Say(new string(' ', width + 2) + text);
     }
 
     private static string Kind(ModelKind kind) => JsonNamingPolicy.KebabCaseLower.ConvertName(kind.ToString());
