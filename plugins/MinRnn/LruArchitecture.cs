@@ -31,7 +31,13 @@ public sealed class LruArchitecture : Architecture<LruConfig>
         ["dense"] = new LruConfig { VocabSize = 32, ModelDim = 12, StateDim = 8, LayerCount = 2, Recurrence = LruRecurrence.DenseReal, PreNorm = false },
         ["listops"] = new LruConfig
         {
-            VocabSize = 32, ModelDim = 128, StateDim = 256, LayerCount = 6, MinRadius = 0, MaxRadius = 0.99, RateFactor = 0.5,
+            VocabSize = 32,
+            ModelDim = 128,
+            StateDim = 256,
+            LayerCount = 6,
+            MinRadius = 0,
+            MaxRadius = 0.99,
+            RateFactor = 0.5,
         },
         ["vectors"] = new LruConfig { VocabSize = null, InputDim = 1, OutputDim = 10, ModelDim = 64, StateDim = 64, LayerCount = 2 },
     };

@@ -16,7 +16,13 @@ public abstract class MinLmArchitecture<TConfig> : Architecture<TConfig>
         ["tiny"] = new TConfig { VocabSize = 32, ModelDim = 16, LayerCount = 2, FeedForwardFactor = 2, EnableConv = true, Dropout = 0.1 },
         ["shakespeare"] = new TConfig
         {
-            VocabSize = 65, ModelDim = 384, LayerCount = 3, Expansion = 2, EnableConv = true, ConvWidth = 4, Dropout = 0.2,
+            VocabSize = 65,
+            ModelDim = 384,
+            LayerCount = 3,
+            Expansion = 2,
+            EnableConv = true,
+            ConvWidth = 4,
+            Dropout = 0.2,
         },
         ["selective-copy"] = new TConfig { VocabSize = 16, ModelDim = 64, LayerCount = 3, Expansion = 6, FeedForwardFactor = 0, Dropout = 0.1 },
         ["vectors"] = new TConfig { VocabSize = null, InputDim = 1, ClassCount = 10, ModelDim = 64, LayerCount = 2 },

@@ -84,7 +84,7 @@ public static class VectorMath
 
     /// <summary>
     /// e^x with x held between -87 and 87, so that neither the result nor 1 + the result leaves the normal range; NaN at NaN. At most 2.7 ulp for
-    /// |x| &lt; 8, 19.5 ulp at the ends. Half the work of <see cref="Exp"/>.
+    /// |x| &lt; 8, 19.5 ulp at the ends; without fused multiply-add 7.8 and 63.2. Half the work of <see cref="Exp"/>.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V ExpBounded<V>(V x)
@@ -179,7 +179,7 @@ public static class VectorMath
     public static V Softplus<V>(V x)
         where V : struct, ILanes<V> => V.Max(x, V.Zero) + Log1P(Exp(-V.Abs(x)));
 
-    /// <summary>Hyperbolic tangent for every x: at most 1.3 ulp.</summary>
+    /// <summary>Hyperbolic tangent for every x: at most 1.3 ulp, 1.7 without fused multiply-add.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Tanh<V>(V x)
         where V : struct, ILanes<V> => Tanh(x, ExpBounded(V.Create(-2) * V.Abs(x)));

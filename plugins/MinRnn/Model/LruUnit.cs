@@ -53,8 +53,14 @@ internal sealed class LruUnit : Mixer
         using var scope = NewDisposeScope();
         var parameters = new NamedTensors
         {
-            ["nu_log"] = nu_log, ["theta_log"] = theta_log, ["gamma_log"] = gamma_log, ["B_re"] = B_re, ["B_im"] = B_im,
-            ["C_re"] = C_re, ["C_im"] = C_im, ["D"] = D,
+            ["nu_log"] = nu_log,
+            ["theta_log"] = theta_log,
+            ["gamma_log"] = gamma_log,
+            ["B_re"] = B_re,
+            ["B_im"] = B_im,
+            ["C_re"] = C_re,
+            ["C_im"] = C_im,
+            ["D"] = D,
         };
         var (y, last) = LruOp.Apply(x, parameters, state.Find(0), _kernels);
         state.Keep(0, last);

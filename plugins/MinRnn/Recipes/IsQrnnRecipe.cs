@@ -40,7 +40,8 @@ internal sealed class IsQrnnRecipe : IRecipe
         {
             var ours = found.Select(value).ToList();
             context.Report(new RecipeRow(row, metric, ours.All(holds) ? RecipeVerdict.Reproduced : RecipeVerdict.NotReproduced,
-                $"Claimed on every seed: {claim}. Seeds: {string.Join(", ", ours.Select(o => o.ToString("E1", CultureInfo.InvariantCulture)))}.") { Ours = ours });
+                $"Claimed on every seed: {claim}. Seeds: {string.Join(", ", ours.Select(o => o.ToString("E1", CultureInfo.InvariantCulture)))}.")
+            { Ours = ours });
         }
     }
 

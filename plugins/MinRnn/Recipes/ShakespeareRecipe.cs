@@ -46,7 +46,8 @@ internal sealed class ShakespeareRecipe : IRecipe
             var (verdict, reason) = Judge(arm, byArm, quick, context.DataPath is not null);
             context.Report(new RecipeRow(arm.Model, Metric, verdict, reason) { Paper = arm.Loss, Ours = [.. best.Select(b => b.Loss)] });
             context.Report(new RecipeRow(arm.Model, "step_of_best", best.Count == 0 ? RecipeVerdict.NotAttempted : RecipeVerdict.ScaledEvidence,
-                "When the held-out loss was lowest; at quick scale it still falls at the end.") { Paper = arm.Step, Ours = [.. best.Select(b => (double)b.Step)] });
+                "When the held-out loss was lowest; at quick scale it still falls at the end.")
+            { Paper = arm.Step, Ours = [.. best.Select(b => (double)b.Step)] });
         }
         context.Attach(new PlotItem("Held-out loss during training", "step", "loss, nats a character",
         [

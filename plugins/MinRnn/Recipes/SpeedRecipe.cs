@@ -48,12 +48,14 @@ internal sealed class SpeedRecipe : IRecipe
             if (loop is null || library is null)
             {
                 context.Report(new RecipeRow(row, "longest_over_shortest_time", RecipeVerdict.ScaledEvidence,
-                    $"For comparison, no claim: {Words(times)}.") { Ours = [ratio] });
+                    $"For comparison, no claim: {Words(times)}.")
+                { Ours = [ratio] });
                 continue;
             }
             var flat = ratio <= MostOverLeast;
             context.Report(new RecipeRow(row, "longest_over_shortest_time", flat ? RecipeVerdict.ScaledEvidence : RecipeVerdict.NotReproduced,
-                $"Claimed: at most {MostOverLeast.ToString(CultureInfo.InvariantCulture)} over all lengths. {Words(times)}; on this CPU, not a T4.") { Ours = [ratio] });
+                $"Claimed: at most {MostOverLeast.ToString(CultureInfo.InvariantCulture)} over all lengths. {Words(times)}; on this CPU, not a T4.")
+            { Ours = [ratio] });
             foreach (var (metric, other) in new[] { ("speedup_over_loop_at_4096", loop), ("speedup_over_libtorch_at_4096", library) })
             {
                 var speedup = least[other][4096] / times[4096];

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 using Zoo.Kernels.Cpu;
 
 namespace Zoo.Tests.Kernels;
@@ -18,20 +20,22 @@ public sealed unsafe class VectorMathTests
         Tanh,
     }
 
-    // Bounds are the largest errors measured at 512, 256 and 128 bits over 400,001 points each, rounded up to a tenth of an ulp.
+    // Bounds are the largest errors measured at 512, 256 and 128 bits over 400,001 points each, rounded up to a tenth of an ulp; the second
+    // one, where there is one, without fused multiply-add (x64 at 128 bits), where a product with log2 e is rounded before its whole part goes.
     [TestCase(Function.Exp2, -125.9, 127.9, 1.2)]
     [TestCase(Function.Exp, -87.3, 88.7, 1.1)]
-    [TestCase(Function.ExpBounded, -8, 8, 2.7)]
-    [TestCase(Function.ExpBounded, -87, 87, 19.5)]
+    [TestCase(Function.ExpBounded, -8, 8, 2.7, 7.8)]
+    [TestCase(Function.ExpBounded, -87, 87, 19.5, 63.2)]
     [TestCase(Function.Log, 1.5, 1e30, 0.8)]
     [TestCase(Function.Log, 1e-37, 0.6, 0.8)]
     [TestCase(Function.Log1P, 1e-30, 1, 1.2)]
     [TestCase(Function.Sigmoid, -87, 30, 2.4)]
     [TestCase(Function.Silu, -80, 80, 2.4)]
     [TestCase(Function.Softplus, -87, 87, 1.9)]
-    [TestCase(Function.Tanh, -12, 12, 1.3)]
-    public void Function_OverItsRange_StaysWithinUlps(Function function, double first, double last, double ulps)
+    [TestCase(Function.Tanh, -12, 12, 1.3, 1.7)]
+    public void Function_OverItsRange_StaysWithinUlps(Function function, double first, double last, double ulps, double? unfused = null)
     {
+        var bound = Fma.IsSupported || AdvSimd.IsSupported ? ulps : unfused ?? ulps;
         const int count = 400_001;
         var logarithmic = first > 0;
         var x = new float[count];
@@ -51,7 +55,7 @@ public sealed unsafe class VectorMathTests
                 (worst, at) = (error, x[i]);
         }
         TestContext.Out.WriteLine($"{function} at {Simd.Bits} bits: {worst:F2} ulp at {at:R}");
-        Assert.That(worst, Is.LessThanOrEqualTo(ulps), $"{function} at {at:R}");
+        Assert.That(worst, Is.LessThanOrEqualTo(bound), $"{function} at {at:R}");
     }
 
     [TestCase(Function.Exp, float.NegativeInfinity, 0f)]

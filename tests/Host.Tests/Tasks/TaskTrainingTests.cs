@@ -1,9 +1,7 @@
 using System.Text.Json.Nodes;
-using TorchSharp;
 using Zoo.Architectures;
 using Zoo.Configuration;
 using Zoo.Host;
-using Zoo.Host.Runs;
 using Zoo.Host.Tasks;
 using Zoo.Host.Training;
 using Zoo.Kernels;

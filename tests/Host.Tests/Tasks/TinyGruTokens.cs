@@ -1,6 +1,5 @@
 using TorchSharp.Modules;
 using Zoo.Architectures;
-using Zoo.Tasks;
 using static TorchSharp.torch;
 
 namespace Zoo.Tests.Tasks;

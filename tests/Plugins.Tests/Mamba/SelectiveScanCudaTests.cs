@@ -54,7 +54,11 @@ public sealed class SelectiveScanCudaTests
             : timeLast ? [batch, groups, states, length] : [batch, length, groups, states];
         var inputs = new NamedTensors
         {
-            ["u"] = randn(wide), ["delta"] = 0.5 * rand(wide), ["A"] = -0.1 - 4 * rand(channels, states), ["B"] = randn(shared), ["C"] = randn(shared),
+            ["u"] = randn(wide),
+            ["delta"] = 0.5 * rand(wide),
+            ["A"] = -0.1 - 4 * rand(channels, states),
+            ["B"] = randn(shared),
+            ["C"] = randn(shared),
         };
         if (everything)
         {
