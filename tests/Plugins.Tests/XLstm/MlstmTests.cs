@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 using System.Text.Json.Nodes;
 using Zoo.Kernels;
 using Zoo.XLstm.Ops.Mlstm;
@@ -11,7 +13,7 @@ public sealed class MlstmTests
     private const double Tolerance = 2.5e-5;
 
     /// <summary>Measured: 3.8e-5. With input gates at 10⁴ what a key's weight hangs on are the last digits of a float32.</summary>
-    private const double ExtremeTolerance = 7.5e-5;
+    private static readonly double ExtremeTolerance = Fma.IsSupported || AdvSimd.IsSupported ? 7.5e-5 : 3e-4;   // without fused multiply-add measured: 1.5e-4
 
     private static readonly string[] State = ["c0", "n0", "m0"];
 
