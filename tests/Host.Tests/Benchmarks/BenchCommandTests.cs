@@ -62,8 +62,8 @@ public sealed class BenchCommandTests
     [TestCase("bench --op lenet1989_net --shape B=x", "--shape B=x: 'B=x' must be LETTER=SIZE, such as B=4.")]
     [TestCase("bench --op lenet1989_net --shape B=2 --rates dram=1,fp32=1,exp=1 --set kpt=true",
         "--set kpt: lenet1989_net has no option or optional argument 'kpt'; it has relu, tanh_outputs, hidden_border, kept. Did you mean 'kept'?")]
-    [TestCase("bench --op lenet1989_net --shape B=2 --rates dram=1,fp32=1,exp=1 --kernels lenet1989_net=cuda",
-        "--kernels lenet1989_net=cuda: lenet1989_net has no 'cuda' backend; it has cpu, reference.")]
+    [TestCase("bench --op lenet1989_prepare --shape B=2 --rates dram=1,fp32=1,exp=1 --kernels lenet1989_prepare=cuda",
+        "--kernels lenet1989_prepare=cuda: lenet1989_prepare has no 'cuda' backend; it has reference.")]
     public void Bench_BadInput_SaysWhatAndEndsWithTwo(string command, string sentence)
     {
         var outcome = ZooProcess.Run(command.Split(' ').Append("--quiet"));
