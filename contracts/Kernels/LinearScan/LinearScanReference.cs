@@ -16,7 +16,7 @@ internal static class LinearScanReference
         var h = h0?.clone() ?? zeros([b.size(0), b.size(2)], b.dtype, b.device);
         var states = new List<Tensor>();
         foreach (var (at, bt) in a.unbind(1).Zip(b.unbind(1)))   // select(1, t) would make a full-size gradient a step
-            states.Add(h = at * h + bt);
+            states.Add(h = (at * h).Plus(bt));
         var all = states.Count > 0 ? stack(states, dim: 1) : a * b;   // no time: empty, and still part of the graph
         return new() { ["h"] = all.MoveToOuterDisposeScope(), ["last_state"] = h.MoveToOuterDisposeScope() };
     }

@@ -2,6 +2,7 @@ using TorchSharp;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
 using Zoo.Architectures;
+using Zoo.Kernels;
 using static TorchSharp.torch;
 
 namespace Zoo.MinRnn;
@@ -55,14 +56,15 @@ internal sealed class GatedRnnMixer : Mixer
     private (Tensor Y, Tensor Last) GruLoop(Tensor x, Tensor h0)
     {
         var (fromX, weight, bias) = Projected(x);
+        using Scalar one = 1;
         var h = h0[0];
         var states = new List<Tensor>();
         foreach (var xt in fromX.unbind(1))
         {
             var gx = xt.split([2 * _innerDim, _innerDim], 1);
             var gh = addmm(bias, h, weight, 1, 1).split([2 * _innerDim, _innerDim], 1);
-            var gates = (gx[0] + gh[0]).sigmoid().chunk(2, 1);
-            var n = gx[1].addcmul(gates[0], gh[1], 1).tanh();
+            var gates = gx[0].Plus(gh[0]).sigmoid().chunk(2, 1);
+            var n = gx[1].addcmul(gates[0], gh[1], one).tanh();
             states.Add(h = n.lerp(h, gates[1]));
         }
         return (states.Count > 0 ? stack(states, 1) : x.new_empty(x.size(0), 0, _innerDim), h.unsqueeze(0));
@@ -72,12 +74,13 @@ internal sealed class GatedRnnMixer : Mixer
     private (Tensor Y, Tensor Last, Tensor LastCell) LstmLoop(Tensor x, Tensor h0, Tensor c0)
     {
         var (fromX, weight, bias) = Projected(x);
+        using Scalar one = 1;
         var (h, c) = (h0[0], c0[0]);
         var states = new List<Tensor>();
         foreach (var xt in fromX.unbind(1))
         {
-            var g = (xt + addmm(bias, h, weight, 1, 1)).chunk(4, 1);
-            c = (g[0].sigmoid() * g[2].tanh()).addcmul(g[1].sigmoid(), c, 1);
+            var g = xt.Plus(addmm(bias, h, weight, 1, 1)).chunk(4, 1);
+            c = (g[0].sigmoid() * g[2].tanh()).addcmul(g[1].sigmoid(), c, one);
             states.Add(h = g[3].sigmoid() * c.tanh());
         }
         return (states.Count > 0 ? stack(states, 1) : x.new_empty(x.size(0), 0, _innerDim), h.unsqueeze(0), c.unsqueeze(0));

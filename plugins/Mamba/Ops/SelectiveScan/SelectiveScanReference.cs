@@ -1,3 +1,4 @@
+using Zoo.Kernels;
 using static TorchSharp.torch;
 
 namespace Zoo.Mamba.Ops.SelectiveScan;
@@ -23,7 +24,7 @@ internal static class SelectiveScanReference
         foreach (var (((dt, ut), bt), ct) in delta.unbind(time).Zip(u.unbind(time)).Zip(b.unbind(time)).Zip(c.unbind(time)))
         {
             var step = dt.unsqueeze(-1);                                           // [batch, channel, 1]
-            h = (step * a).exp() * h + step * bt * ut.unsqueeze(-1);
+            h = ((step * a).exp() * h).Plus(step * bt * ut.unsqueeze(-1));
             outputs.Add((h * ct).sum(-1));
         }
         var y = outputs.Count > 0 ? stack(outputs, dim: time) : u * delta;         // no time: empty, and still part of the graph

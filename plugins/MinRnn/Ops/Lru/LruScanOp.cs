@@ -74,7 +74,7 @@ internal sealed class LruScanOp : Op
         var states = new List<Tensor>();
         foreach (var xt in x.unbind(1))
         {
-            (hr, hi) = (re * hr - im * hi + xt.select(1, 0), re * hi + im * hr + xt.select(1, 1));
+            (hr, hi) = ((re * hr - im * hi).Plus(xt.select(1, 0)), (re * hi).Plus(im * hr).Plus(xt.select(1, 1)));
             states.Add(stack([hr, hi], dim: 1));
         }
         var last = states.Count > 0 ? states[^1].clone() : stack([hr, hi], dim: 1);

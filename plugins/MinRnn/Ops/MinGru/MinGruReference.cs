@@ -58,7 +58,7 @@ internal static class MinGruReference
         var h = h0?.squeeze(1) ?? zeros([input.size(0), input.size(2)], input.dtype, input.device);
         var states = new List<Tensor>();
         foreach (var (at, bt) in decay.unbind(1).Zip(input.unbind(1)))
-            states.Add(h = at * h + bt);
+            states.Add(h = (at * h).Plus(bt));
         return states.Count > 0 ? stack(states, dim: 1) : decay * input;   // no time: empty, and still part of the graph
     }
 

@@ -73,7 +73,7 @@ internal sealed class ForgetMultOp : Op
         var h = initial ?? zeros([x.size(1), x.size(2)], x.dtype, x.device);
         var states = new List<Tensor>();
         foreach (var (kept, added) in (-f).add(one).unbind(0).Zip((f * x).unbind(0)))
-            states.Add(h = kept * h + added);
+            states.Add(h = (kept * h).Plus(added));
         return states.Count > 0 ? stack(states) : f * x;       // no time: empty, and still part of the graph
     }
 

@@ -1,4 +1,5 @@
 using TorchSharp;
+using Zoo.Kernels;
 using static TorchSharp.torch;
 
 namespace Zoo.XLstm.Ops.Slstm;
@@ -21,7 +22,7 @@ internal static class SlstmReference
         foreach (var xt in (x + inputs["_bias_"]).unbind(1))
         {
             var ofInput = xt.view(batch, 4, heads, dim).permute(2, 0, 1, 3);        // [head, batch, gate, dim]
-            var gates = (ofInput + bmm(y, recurrent).view(heads, batch, 4, dim)).unbind(2);
+            var gates = ofInput.Plus(bmm(y, recurrent).view(heads, batch, 4, dim)).unbind(2);
             (y, c, n, m) = Step(gates[0], gates[1], gates[2], gates[3], c, n, m);
             outputs.Add(y);
         }
@@ -36,16 +37,17 @@ internal static class SlstmReference
     /// <summary>One step of every head; all [head, batch, dim].</summary>
     private static (Tensor Y, Tensor C, Tensor N, Tensor M) Step(Tensor i, Tensor f, Tensor z, Tensor o, Tensor c, Tensor n, Tensor m)
     {
+        using Scalar zero = 0;
         using Scalar one = 1;
-        var forgotten = m + nn.functional.logsigmoid(f);
+        var forgotten = m.Plus(nn.functional.logsigmoid(f));
         var isEmpty = !n.count_nonzero().ToBoolean();
         var next = isEmpty ? i : maximum(i, forgotten);
         var inputWeight = (i - next).exp();
         var forgetWeight = (forgotten - next).exp().clamp_max(one);
-        c = forgetWeight * c + inputWeight * z.tanh();
-        n = forgetWeight * n + inputWeight;
+        c = (forgetWeight * c).Plus(inputWeight * z.tanh());
+        n = (forgetWeight * n).Plus(inputWeight);
         // A sequence whose n has vanished beside others that have theirs gives 0, as one that has seen nothing.
-        var y = o.sigmoid() * (c / n).masked_fill(n == 0, 0);
+        var y = o.sigmoid() * (c / n).masked_fill(n.eq(zero), zero);
         return (y, c, n, next);
     }
 }
