@@ -9,7 +9,7 @@ public sealed class HeadNormTests
     /// <summary>Measured, in units of a tensor's largest value: 9e-7.</summary>
     private const double Tolerance = 2e-6;
 
-    private static NamedTensors Inputs(long batch, long heads, long length, long dim, bool withWeight, bool withSkip, bool withGate)
+    internal static NamedTensors Inputs(long batch, long heads, long length, long dim, bool withWeight, bool withSkip, bool withGate)
     {
         manual_seed(8);
         var inputs = new NamedTensors { ["h"] = randn(batch, heads, length, dim) };

@@ -8,7 +8,7 @@ public sealed class MlstmInputsTests
     /// <summary>Measured, in units of a tensor's largest value: 7e-7.</summary>
     private const double Tolerance = 2e-6;
 
-    private static NamedTensors Inputs(long batch, long length, long blocks, long block, long heads, bool withBias)
+    internal static NamedTensors Inputs(long batch, long length, long blocks, long block, long heads, bool withBias)
     {
         manual_seed(7);
         var width = blocks * block;

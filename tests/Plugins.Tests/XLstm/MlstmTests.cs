@@ -17,7 +17,7 @@ public sealed class MlstmTests
 
     private static readonly string[] State = ["c0", "n0", "m0"];
 
-    private static NamedTensors Inputs(long batch, long heads, long length, long keys, long values, params string[] state)
+    internal static NamedTensors Inputs(long batch, long heads, long length, long keys, long values, params string[] state)
     {
         manual_seed(5);
         var inputs = new NamedTensors

@@ -13,7 +13,7 @@ public sealed class SlstmTests
 
     private static readonly Dictionary<string, string> Keys = new() { ["state"] = "final state" };
 
-    private static NamedTensors Inputs(long batch, long length, long heads, long dim, bool withState)
+    internal static NamedTensors Inputs(long batch, long length, long heads, long dim, bool withState)
     {
         manual_seed(6);
         var inputs = new NamedTensors

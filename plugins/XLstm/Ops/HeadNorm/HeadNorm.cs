@@ -44,7 +44,7 @@ public sealed class HeadNorm : Op
     public override IReadOnlyList<string> Outputs { get; } = ["y"];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new HeadNormCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new HeadNormCpu(), new HeadNormCuda()];
 
     /// <summary>Runs it.</summary>
     /// <param name="h">[batch, head, time, dim].</param>

@@ -39,7 +39,7 @@ public sealed class MlstmInputs : Op
     public override IReadOnlyList<string> Outputs { get; } = ["q", "k", "v", "i", "f"];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new MlstmInputsCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new MlstmInputsCpu(), new MlstmInputsCuda()];
 
     /// <summary>x and conv are read, q, k, v and the gates written; backward reads these and their gradients and writes two.</summary>
     public override OpCost Floor(OpCall call, bool backward)
