@@ -1,3 +1,5 @@
+using static TorchSharp.torch;
+
 namespace Zoo.Training;
 
 /// <summary>
@@ -11,7 +13,8 @@ public interface IFusedTraining
 
     /// <summary>Why these settings cannot be trained so, in words for the user; null when they can.</summary>
     /// <param name="settings">Complete settings.</param>
-    string? RejectFused(TrainingSettings settings);
+    /// <param name="device">Where the model and its examples are.</param>
+    string? RejectFused(TrainingSettings settings, Device device);
 
     /// <summary>
     /// Consecutive steps. Equal to the tensor path to float tolerance, the model's random draws

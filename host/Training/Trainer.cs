@@ -180,7 +180,7 @@ internal sealed class Trainer : IDisposable
             OptimizerState = Optimizer.State,
             Threads = _options.Threads,
         });
-        OpUsage.Record(_fused.FusedStepName, "cpu");
+        OpUsage.Record(_fused.FusedStepName, FusedBackend(_options.Device));
         var tokens = Tokens(examples) / count;
         for (var i = 0; i < count; i++)
         {
@@ -196,6 +196,8 @@ internal sealed class Trainer : IDisposable
         }
     }
 
+    private static string FusedBackend(Device device) => device.type == DeviceType.CUDA ? KernelChoice.Cuda : "cpu";
+
     private static long Tokens(Batch batch) => batch is TokenBatch text ? text.Ids.numel() : batch.Count;
 
     /// <exception cref="UserException">A backend is demanded and rejects the settings.</exception>
@@ -204,11 +206,12 @@ internal sealed class Trainer : IDisposable
         if (model is not IFusedTraining fused)
             return null;
         var wanted = options.Kernels.For(fused.FusedStepName);
-        if (wanted is null or "cpu")
+        var backend = FusedBackend(options.Device);
+        if (wanted is null or "cpu" or KernelChoice.Cuda)
         {
-            var reason = options.Device.type != DeviceType.CPU ? $"the run is on {options.Device}"
+            var reason = wanted is not null && wanted != backend ? $"the run is on {options.Device}"
                 : options.Dtype != ScalarType.Float32 ? $"the run is in {options.Dtype}"
-                : fused.RejectFused(settings);
+                : fused.RejectFused(settings, options.Device);
             if (reason is null)
                 return fused;
             if (wanted is not null)

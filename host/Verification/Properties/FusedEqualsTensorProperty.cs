@@ -1,3 +1,4 @@
+using TorchSharp;
 using Zoo.Architectures;
 using Zoo.Host.Training;
 using Zoo.Kernels;
@@ -50,13 +51,13 @@ internal sealed class FusedEqualsTensorProperty : IModelProperty
         var fused = (IFusedTraining)initial;
         var own = (subject.Config.Training with { Steps = Steps, Passes = null }).Over(Defaults);
         TrainingSettings[] tried = [own, Defaults];
-        if (Array.Find(tried, s => fused.RejectFused(s) is null) is not { } settings)
-            return PropertyOutcome.CannotAsk($"{fused.FusedStepName} takes neither the preset's settings nor plain gradient descent: {fused.RejectFused(Defaults)}.");
+        if (Array.Find(tried, s => fused.RejectFused(s, subject.Device) is null) is not { } settings)
+            return PropertyOutcome.CannotAsk($"{fused.FusedStepName} takes neither the preset's settings nor plain gradient descent: {fused.RejectFused(Defaults, subject.Device)}.");
 
         var examples = subject.Examples(initial, count: Math.Min(64, Steps * settings.BatchSize!.Value));
         using var inOne = subject.Build();
         using var apart = subject.Build();
-        var gotLosses = Train(inOne, "cpu");
+        var gotLosses = Train(inOne, subject.Device.type == DeviceType.CUDA ? KernelChoice.Cuda : "cpu");
         var expectedLosses = Train(apart, KernelChoice.Reference);
         var outcome = PropertyOutcome.Of(
             TensorComparison.Compare("losses", tensor(gotLosses), tensor(expectedLosses), 1e-4, 1e-3), "The losses of the steps differ.");

@@ -5,6 +5,7 @@ using TorchSharp.Utils;
 using Zoo.Architectures;
 using Zoo.Kernels;
 using Zoo.Kernels.Cpu;
+using Zoo.Kernels.Cuda;
 using Zoo.LeNet.Ops.Net;
 using Zoo.Tasks;
 using Zoo.Training;
@@ -150,17 +151,39 @@ internal sealed class LeNetModel : ImageClassifier, IFusedTraining
     public string FusedStepName => "lenet1989_step";
 
     /// <inheritdoc/>
-    public string? RejectFused(TrainingSettings settings) =>
-        _config.BatchNorm ? "it has no batch normalisation, and batch_norm is true" : NetTraining.Reject(settings);
+    public string? RejectFused(TrainingSettings settings, Device device) =>
+        _config.BatchNorm ? "it has no batch normalisation, and batch_norm is true"
+        : device.type != DeviceType.CUDA ? NetTraining.Reject(settings)
+        : CudaDevices.WhyNone(CardOf(device)) ?? NetStepsCuda.Reject(settings, _config, CudaDevices.Open(CardOf(device)));
 
     /// <inheritdoc/>
     public void RunFused(FusedSteps steps)
     {
         var parameters = Parameters();
+        if (_h1Weights.device_type == DeviceType.CUDA)
+        {
+            RunOnCard(steps, parameters);
+            return;
+        }
         var memory = NetLayout.Names.Select(n => KernelArray.Of(parameters[n]).Pointer).ToArray();
         Simd.Run(new NetTraining(steps, memory, Randomness, _config, NetOp.FormOf(_options)));
         GC.KeepAlive(parameters);
     }
+
+    private void RunOnCard(FusedSteps steps, NamedTensors parameters)
+    {
+        var batch = (ImageBatch)steps.Examples;
+        var momentum = steps.Settings.Momentum > 0 ? NetLayout.Names.Select(n => KernelArray.Of(steps.OptimizerState[$"{n}.momentum_buffer"])) : [];
+        var run = new NetStepsCuda(
+            [.. NetLayout.Names.Select(n => KernelArray.Of(parameters[n]))], [.. momentum], KernelArray.Of(batch.Images), KernelArray.Of(batch.Labels));
+        var losses = run.Run(CudaDevices.Open(CardOf(_h1Weights.device)), steps.Settings, steps.BatchSize, steps.LearningRates, NetOp.FormOf(_options));
+        for (var i = 0; i < losses.Length; i++)
+            steps.Losses[i] = losses[i];
+        GC.KeepAlive(batch);
+        GC.KeepAlive(parameters);
+    }
+
+    private static int CardOf(Device device) => Math.Max(0, device.index);
 
     private NamedTensors Parameters() => new()
     {

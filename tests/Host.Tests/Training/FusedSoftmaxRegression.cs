@@ -12,7 +12,7 @@ internal sealed class FusedSoftmaxRegression : SoftmaxRegression, IFusedTraining
 
     public string FusedStepName => "fused_softmax_step";
 
-    public string? RejectFused(TrainingSettings settings) =>
+    public string? RejectFused(TrainingSettings settings, Device device) =>
         settings.Optimizer == OptimizerKind.Sgd && settings.GradientClip == 0 && settings.WeightDecay == 0 ? null : "it is written for plain SGD";
 
     public void RunFused(FusedSteps steps)

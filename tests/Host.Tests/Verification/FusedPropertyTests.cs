@@ -49,7 +49,7 @@ public sealed class FusedPropertyTests
     {
         public string FusedStepName => "too_slow_step";
 
-        public string? RejectFused(TrainingSettings settings) => null;
+        public string? RejectFused(TrainingSettings settings, TorchSharp.torch.Device device) => null;
 
         public void RunFused(FusedSteps steps)
         {

@@ -73,10 +73,10 @@ public sealed class LeNetBatchNormTests
     public void RejectFused_WithNormalisation_SaysWhy()
     {
         using var model = Build(new LeNetConfig { BatchNorm = true });
-        Assert.That(((IFusedTraining)model).RejectFused(new TrainingSettings()),
+        Assert.That(((IFusedTraining)model).RejectFused(new TrainingSettings(), CPU),
             Is.EqualTo("it has no batch normalisation, and batch_norm is true"));
         using var plain = Build(new LeNetConfig());
-        Assert.That(((IFusedTraining)plain).RejectFused(new TrainingSettings()), Is.Null);
+        Assert.That(((IFusedTraining)plain).RejectFused(new TrainingSettings(), CPU), Is.Null);
     }
 
     [TestCase(false, 1, 0.03), TestCase(true, 32, 0.96)]

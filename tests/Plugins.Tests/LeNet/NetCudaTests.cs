@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using TorchSharp;
 using Zoo.Architectures;
 using Zoo.CudaEmulation;
 using Zoo.Kernels;
@@ -112,6 +113,17 @@ public sealed class NetCudaTests
         IModelArchitecture architecture = new LeNetArchitecture();
         var config = (LeNetConfig)architecture.Presets[preset];
         Assert.That(NetStepsCuda.Reject(config.Training, config, new CudaEmulator()), Does.Contain(reason));
+    }
+
+    [TestCase("default", null), TestCase("adamw", "optimizer")]
+    public void RejectFused_OnACard_IsTheCardsAnswer(string preset, string? reason)
+    {
+        EmulatedOp.Require();
+        using var card = CudaEmulator.Install();
+        IModelArchitecture architecture = new LeNetArchitecture();
+        var config = (LeNetConfig)architecture.Presets[preset];
+        using var model = (LeNetModel)architecture.CreateModel(config, new BuildContext());
+        Assert.That(model.RejectFused(config.Training, new Device(DeviceType.CUDA, 0)), reason is null ? Is.Null : Does.Contain(reason));
     }
 
     private static OpOptions Options(bool relu, bool tanhOutputs) =>
