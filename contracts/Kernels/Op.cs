@@ -1,4 +1,4 @@
-
+using System.Text.Json.Nodes;
 using TorchSharp;
 
 namespace Zoo.Kernels;
@@ -32,6 +32,12 @@ public abstract class Op
     /// Whether its gradients are the derivatives of what it computes; false where roundings pass gradients straight through.
     /// </summary>
     public virtual bool HasExactGradient => true;
+
+    /// <summary>
+    /// Whether inputs of half precision, all of one type, are widened to float32 and the first output narrowed again: for ops without a gradient
+    /// whose kernels are written for float32.
+    /// </summary>
+    public virtual bool WidensHalves => false;
 
     /// <summary>The definition in plain tensor code, with autograd by libtorch.</summary>
     /// <param name="inputs">Checked: every required argument, no other names.</param>
@@ -86,6 +92,23 @@ public abstract class Op
     /// <param name="shape">Its sizes.</param>
     public virtual torch.Tensor? Example(OpArgument argument, long[] shape) => null;
 
+    /// <summary>The names that recorded cases of it go by.</summary>
+    public virtual IReadOnlyList<string> CaseNames => [Name];
+
+    /// <summary>
+    /// Runs a recorded case; unless the op knows better, <see cref="Invoke"/> with those keys of its config that are options. An op whose cases
+    /// record more than its outputs, or have bars of their own, says here what is to be compared and which bar it missed.
+    /// </summary>
+    /// <param name="recorded">The case.</param>
+    /// <param name="choice">Which backend is wanted.</param>
+    /// <exception cref="UserException">As <see cref="Invoke"/>.</exception>
+    public virtual OpCaseResult RunCase(OpCase recorded, KernelChoice choice) =>
+        new(Invoke(recorded.Arguments, OptionsIn(recorded.Config), choice).Outputs);
+
+    /// <summary>Those keys of a recorded case's config that are options.</summary>
+    protected OpOptions OptionsIn(JsonObject config) =>
+        new(new JsonObject(config.Where(c => Options.Contains(c.Key)).Select(c => KeyValuePair.Create(c.Key, c.Value?.DeepClone()))));
+
     /// <summary>Runs the op, with gradients for the inputs that require them.</summary>
     /// <param name="inputs">Tensors by argument name, on one device.</param>
     /// <param name="options">Options by name.</param>
@@ -95,6 +118,8 @@ public abstract class Op
     public OpResult Invoke(NamedTensors inputs, OpOptions options, KernelChoice choice)
     {
         var call = Describe(inputs, options);
+        if (WidensHalves && HalfOf(inputs) is { } half)
+            return InvokeWidened(inputs, options, choice, half);
         var kernel = Choose(call, choice);
         var backend = kernel?.Backend ?? KernelChoice.Reference;
         OpUsage.Record(Name, backend);
@@ -110,7 +135,7 @@ public abstract class Op
     /// <summary>The backend that <see cref="Invoke"/> would use.</summary>
     /// <exception cref="UserException">As <see cref="Invoke"/>.</exception>
     public string BackendFor(NamedTensors inputs, OpOptions options, KernelChoice choice) =>
-        Choose(Describe(inputs, options), choice)?.Backend ?? KernelChoice.Reference;
+        Choose(Describe(WidensHalves && HalfOf(inputs) is not null ? Widened(inputs) : inputs, options), choice)?.Backend ?? KernelChoice.Reference;
 
     /// <summary>Checks a call and binds the sizes of its axes, without running it.</summary>
     /// <exception cref="ShapeException">An argument is missing, unknown or misshaped.</exception>
@@ -138,6 +163,30 @@ public abstract class Op
         Check(call);
         return call;
     }
+
+    /// <summary>The half-precision type that all floating-point inputs have; null where none has one.</summary>
+    /// <exception cref="ShapeException">Some have one, and others another.</exception>
+    private torch.ScalarType? HalfOf(NamedTensors inputs)
+    {
+        var types = inputs.Values.Where(t => t.is_floating_point()).Select(t => t.dtype).Distinct().ToList();
+        if (!types.Exists(t => t is torch.ScalarType.Float16 or torch.ScalarType.BFloat16))
+            return null;
+        return types.Count == 1 ? types[0]
+            : throw new ShapeException($"{Name}: the arguments are {string.Join(", ", inputs.Select(i => $"'{i.Key}' {i.Value.dtype}"))}; they must be of one type.");
+    }
+
+    private OpResult InvokeWidened(NamedTensors inputs, OpOptions options, KernelChoice choice, torch.ScalarType half)
+    {
+        using var scope = torch.NewDisposeScope();
+        var wide = Invoke(Widened(inputs), options, choice);
+        wide.Outputs[Outputs[0]] = wide.Outputs[Outputs[0]].to(half);
+        foreach (var output in wide.Outputs.Values)
+            output.MoveToOuterDisposeScope();
+        return wide;
+    }
+
+    private static NamedTensors Widened(NamedTensors inputs) =>
+        new(inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.is_floating_point() ? i.Value.to(torch.ScalarType.Float32) : i.Value)));
 
     private OpKernel? Choose(OpCall call, KernelChoice choice) => Choose(choice, k => k.WhyNot(call));
 

@@ -17,6 +17,8 @@ public sealed class OpCatalog
             if (!_ops.TryAdd(op.Name, op))
                 throw new UserException($"Two installed plugins have an op named '{op.Name}'. Remove one of them.");
         }
+        foreach (var name in _ops.Values.SelectMany(op => op.CaseNames.Distinct()).GroupBy(name => name).Where(g => g.Count() > 1).Select(g => g.Key))
+            throw new UserException($"Two installed ops answer for recorded cases named '{name}'. Remove one of their plugins.");
     }
 
     /// <summary>Every op, by name.</summary>
@@ -24,6 +26,9 @@ public sealed class OpCatalog
 
     /// <summary>The op of that name, or null.</summary>
     public Op? Find(string name) => _ops.GetValueOrDefault(name);
+
+    /// <summary>The op that recorded cases of that name are for, or null.</summary>
+    public Op? FindForCase(string name) => All.FirstOrDefault(op => op.CaseNames.Contains(name));
 
     /// <summary>The op of that name.</summary>
     /// <exception cref="UserException">No installed plugin has it.</exception>

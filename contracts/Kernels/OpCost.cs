@@ -8,4 +8,7 @@ public sealed record OpCost(double Bytes, double Flops, double Exponentials = 0)
 {
     /// <summary>Which rate the flops are divided by: "fp32", "bf16" or "int8".</summary>
     public string Arithmetic { get; init; } = "fp32";
+
+    /// <summary>Multiplications and additions of 8-bit integers beside the flops, divided by the rate of "int8".</summary>
+    public double Int8Operations { get; init; }
 }

@@ -51,7 +51,7 @@ internal sealed record MachineRates(double Dram, double Fp32, double BFloat16, d
             "int8" => Int8,
             _ => Fp32,
         };
-        return Math.Max(cost.Bytes / Dram, cost.Flops / rate + cost.Exponentials / Exp) * 1e-6;
+        return Math.Max(cost.Bytes / Dram, cost.Flops / rate + cost.Int8Operations / Int8 + cost.Exponentials / Exp) * 1e-6;
     }
 
     private static double MeasureFlops()

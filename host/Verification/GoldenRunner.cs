@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using TorchSharp;
 using Zoo.Architectures;
 using Zoo.Kernels;
@@ -33,12 +32,12 @@ internal sealed class GoldenRunner(Catalog catalog, Device device, KernelChoice 
         var inputs = OnDevice(tensors.Inputs, tensors.InputGradients);
         using var gradientMode = tensors.Probes.Count > 0 ? null : no_grad();
         var outputs = model.RunCase(inputs);
-        return CompareAll(golden, tensors, outputs, inputs, ModelParameters.ByUpstreamName(model));
+        return CompareAll(golden, tensors, outputs, inputs, ModelParameters.ByUpstreamName(model), []);
     }
 
     private CheckResult RunOp(GoldenCase golden)
     {
-        if (catalog.Ops.Find(golden.Name) is not { } op)
+        if (catalog.Ops.FindForCase(golden.Name) is not { } op)
             return Unsupported(golden, $"No installed plugin has an op named '{golden.Name}'.");
         string? why = null;
         var backends = onCard?.KernelsFor(op, out why) ?? kernels;
@@ -54,18 +53,17 @@ internal sealed class GoldenRunner(Catalog catalog, Device device, KernelChoice 
             if (!arguments.TryAdd(name, parameter))
                 return Result(golden, null, null, [$"The case has both an input and a parameter named '{name}'."]);
         }
-        var options = new JsonObject();
-        foreach (var (key, value) in golden.Config.Where(c => op.Options.Contains(c.Key)))
-            options[key] = value?.DeepClone();
         using var gradientMode = tensors.Probes.Count > 0 ? null : no_grad();
-        var outputs = op.Invoke(arguments, new OpOptions(options), backends).Outputs;
-        return CompareAll(golden, tensors, outputs, inputs, parameters);
+        var result = op.RunCase(new OpCase(arguments, tensors.Outputs, golden.Config), backends);
+        return CompareAll(golden, tensors, result.Outputs, inputs, parameters, result.Problems);
     }
 
     private static CheckResult CompareAll(
-        GoldenCase golden, GoldenTensors tensors, NamedTensors outputs, NamedTensors inputs, NamedTensors parameters)
+        GoldenCase golden, GoldenTensors tensors, NamedTensors outputs, NamedTensors inputs, NamedTensors parameters, IEnumerable<string> problems)
     {
         var comparison = new Comparison(golden);
+        foreach (var problem in problems)
+            comparison.Add(problem);
         foreach (var (name, expected) in tensors.Outputs)
             comparison.Add($"out.{name}", outputs.Find(name), expected, "is not among the outputs");
         if (tensors.InputGradients.Count + tensors.ParameterGradients.Count == 0)

@@ -44,7 +44,7 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
 
         bool IsOfIt(GoldenCase golden) => golden.IsModel
             ? isAlias ? golden.Name == name : catalog.HasArchitecture(golden.Name) && catalog.Architecture(golden.Name).Installed == installed
-            : ops.Any(o => o.Name == golden.Name);
+            : ops.Any(o => o.CaseNames.Contains(golden.Name));
     }
 
     /// <summary>Golden cases.</summary>
