@@ -49,6 +49,12 @@ __device__ __forceinline__ void load(float* tile, const float* from, i64 step, i
     load(tile, rows, columns, [=](int r) { return from + r * step; });
 }
 
+/// Copies a whole tile to contiguous memory.
+__device__ __forceinline__ void store(const float* tile, float* to) {
+    for (int i = threadIdx.x; i < Size * Size; i += Threads)
+        to[i] = tile[i / Size * Row + i % Size];
+}
+
 /// Waits for the block's loads.
 __device__ __forceinline__ void arrive() {
     copy_commit();
@@ -71,6 +77,11 @@ struct Product {
 
     /// f(row, column, sum) for every element; sums may be changed.
     template <class F> __device__ __forceinline__ void each(F f) {
+        each(*this, [&](int row, int column, float& sum, float&) { f(row, column, sum); });
+    }
+
+    /// f(row, column, sum, the other's sum) likewise.
+    template <class F> __device__ __forceinline__ void each(Product& other, F f) {
         const int row = first_row() + lane() / 4, column = first_column() + 2 * (lane() % 4);
 #pragma unroll
         for (int m = 0; m < 2; m++) {
@@ -78,7 +89,7 @@ struct Product {
             for (int n = 0; n < 4; n++) {
 #pragma unroll
                 for (int i = 0; i < 4; i++)
-                    f(row + 16 * m + 8 * (i / 2), column + 8 * n + i % 2, sums[m][n][i]);
+                    f(row + 16 * m + 8 * (i / 2), column + 8 * n + i % 2, sums[m][n][i], other.sums[m][n][i]);
             }
         }
     }

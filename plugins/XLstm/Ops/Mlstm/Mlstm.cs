@@ -48,7 +48,7 @@ public sealed class Mlstm : Op
     public override IReadOnlyList<string> Outputs { get; } = ["h", "c", "n", "m"];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new MlstmCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new MlstmCpu(), new MlstmCuda()];
 
     /// <summary>Runs mLSTM.</summary>
     /// <param name="q">Queries, [batch, head, time, key dim].</param>

@@ -41,7 +41,7 @@ public sealed class Slstm : Op
     public override IReadOnlyList<string> Outputs { get; } = ["y", "state"];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new SlstmCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new SlstmCpu(), new SlstmCuda()];
 
     /// <summary>Runs sLSTM.</summary>
     /// <param name="x">Gates before the recurrent part, the bias and activation, [batch, time, 4 · head · dim].</param>
