@@ -6,7 +6,7 @@ namespace Zoo.Kernels;
 /// <param name="Name">Its name.</param>
 /// <param name="Axes">
 /// Its axes in order; equal letters mean equal sizes across arguments, a number means that size, "..." any leading axes, and "4*H*D" the product of
-/// letters that stand alone elsewhere, and of numbers.
+/// letters that stand alone elsewhere, and of numbers. A factor "D/128" is a quotient, rounded up: "32*D/128" is 32 for each 128 begun.
 /// </param>
 public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
 {
@@ -38,7 +38,9 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
     internal bool HasProducts => OtherAxes.Prepend(Axes).Any(axes => axes.Any(IsProduct));
 
     /// <summary>The letters of an axis: one, the factors of a product that are letters, or none.</summary>
-    public static IEnumerable<string> LettersOf(string axis) => axis == "..." ? [] : axis.Split('*').Where(factor => !char.IsAsciiDigit(factor[0]));
+    public static IEnumerable<string> LettersOf(string axis) => axis == "..."
+        ? []
+        : axis.Split('*').Where(factor => !char.IsAsciiDigit(factor[0])).Select(factor => factor.Split('/')[0]);
 
     /// <summary>The size of an axis; null where it is "..." or one of its letters has none.</summary>
     /// <param name="axis">A letter, a number, a product or "...".</param>
@@ -47,7 +49,14 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
     {
         if (axis == "..." || !LettersOf(axis).All(sizes.ContainsKey))
             return null;
-        return axis.Split('*').Aggregate(1L, (product, factor) => checked(product * (sizes.TryGetValue(factor, out var size) ? size : long.Parse(factor))));
+        return axis.Split('*').Aggregate(1L, (product, factor) => checked(product * FactorOf(factor)));
+
+        long FactorOf(string factor)
+        {
+            var parts = factor.Split('/');
+            var size = sizes.TryGetValue(parts[0], out var bound) ? bound : long.Parse(parts[0]);
+            return parts.Length == 1 ? size : (size + long.Parse(parts[1]) - 1) / long.Parse(parts[1]);
+        }
     }
 
     /// <summary>The longest of its lists of axes whose letters all have a size; <see cref="Axes"/> where none has.</summary>
@@ -86,5 +95,5 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
         }
     }
 
-    private static bool IsProduct(string axis) => axis.Contains('*');
+    private static bool IsProduct(string axis) => axis.Contains('*') || axis.Contains('/');
 }

@@ -47,13 +47,9 @@ internal sealed record OpSubject(Op Op)
         {
             if (axis == "...")
                 return 2;
-            if (axis.Contains('*'))
-                return axis.Split('*').Aggregate(1L, (product, factor) => product * SizeOf(factor));
-            if (long.TryParse(axis, out var size))
-                return size;
-            if (!sizes.TryGetValue(axis, out size))
-                sizes[axis] = size = Op.ExampleSize(axis) ?? Sizes[sizes.Count % Sizes.Length];
-            return size;
+            foreach (var letter in OpArgument.LettersOf(axis))
+                sizes.TryAdd(letter, Op.ExampleSize(letter) ?? Sizes[sizes.Count % Sizes.Length]);
+            return OpArgument.SizeOf(axis, sizes)!.Value;
         }
     }
 

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Zoo.Kernels;
 using Zoo.MatMulFree.Ops.Hgrn;
+using Zoo.MatMulFree.Ops.TernaryMatmul;
 
 namespace Zoo.MatMulFree;
 
@@ -11,5 +12,6 @@ public sealed class MatMulFreePlugin : IZooPlugin
     public void ConfigureServices(IServiceCollection services)
     {
         services.AddSingleton<Op>(HgrnOp.Instance);
+        services.AddSingleton<Op>(TernaryMatmulOp.Instance);
     }
 }

@@ -1,0 +1,63 @@
+using System.Runtime.InteropServices;
+using Zoo.Kernels;
+using Zoo.Kernels.Cpu;
+using Zoo.MatMulFree.Ops.Kernels;
+
+namespace Zoo.MatMulFree.Ops.TernaryMatmul;
+
+/// <summary>The product in C#: codes go through once, and threads share the rows of the matrix.</summary>
+/// <remarks>Sums are whole numbers, so no width, tile or number of threads changes a bit.</remarks>
+internal sealed unsafe class TernaryMatmulCpu : OpKernel
+{
+    /// <summary>Rows of the matrix that a thread takes at once.</summary>
+    private const int RowsOfPiece = 64;
+
+    private const long WeightsWorthSharing = 1 << 19;
+
+    public override string Backend => KernelChoice.Cpu;
+
+    public override void Forward(OpCall call, KernelArrays arrays)
+    {
+        int tokens = call.Count("B"), dim = call.Count("D"), rows = call.Count("E");
+        var width = TernaryProduct.Width;
+        var tokenBytes = ArrangedActivations.TokenBytes(dim, width);
+        var bytes = tokens * (tokenBytes + sizeof(int) + sizeof(float));
+        var scratch = (sbyte*)NativeMemory.AlignedAlloc((nuint)Math.Max(1, bytes), 64);
+        try
+        {
+            var x = (sbyte*)arrays["x"].Pointer;
+            var product = new TernaryProduct
+            {
+                Codes = (byte*)arrays["weight"].Pointer,
+                Rows = rows,
+                Dim = dim,
+                Tokens = tokens,
+                Arranged = scratch,
+                Sums = (int*)(scratch + tokens * tokenBytes),
+                Factors = (float*)(scratch + tokens * (tokenBytes + sizeof(int))),
+                Bias = arrays["bias"].Float32,
+                Y = arrays["y"].Float32,
+            };
+            var xScale = arrays["x_scale"].Float32;
+            var wScale = arrays["w_scale"].Float32[0];
+            int tile;
+            for (var token = 0; token < tokens; token += tile)
+            {
+                tile = ArrangedActivations.TileOf(tokens - token);
+                ArrangedActivations.Arrange(x + (long)token * dim, tile, dim, width, scratch + token * tokenBytes, product.Sums + token);
+            }
+            for (var token = 0; token < tokens; token++)
+                product.Factors[token] = TernaryScale.Factor(wScale, xScale[token]);
+            if (WorkShare.Threads == 1 || (long)tokens * rows * dim < WeightsWorthSharing)
+                product.Run(0, rows);
+            else
+                WorkShare.For((rows + RowsOfPiece - 1) / RowsOfPiece, i => product.Run(i * RowsOfPiece, Math.Min(RowsOfPiece, rows - i * RowsOfPiece)));
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(scratch);
+        }
+    }
+
+    public override void Backward(OpCall call, KernelArrays arrays) => throw new NotSupportedException("ternary_matmul has no gradients.");
+}

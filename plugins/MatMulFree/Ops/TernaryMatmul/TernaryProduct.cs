@@ -1,0 +1,292 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Zoo.Kernels.Cpu;
+using Zoo.MatMulFree.Ops.Kernels;
+
+namespace Zoo.MatMulFree.Ops.TernaryMatmul;
+
+/// <summary>Rows of a packed ternary matrix times the arranged activations of some tokens.</summary>
+/// <remarks>README.md beside this file says why these operations.</remarks>
+internal unsafe struct TernaryProduct
+{
+    /// <summary>Vectors of codes after which numbers of 16 bits could overflow: each adds at most 2048 in magnitude.</summary>
+    private const int StepsOfInt16 = 16;
+
+    /// <summary>As above where some sums are four times as large.</summary>
+    private const int StepsOfScaledInt16 = 8;
+
+    /// <summary>Rows whose partial sums stay in the first cache.</summary>
+    private const int RowsOfBlock = 16;
+
+    private const int RowsTogether = 4;
+
+    public byte* Codes;                    // of the whole matrix
+    public int Rows, Dim, Tokens;
+    public sbyte* Arranged;                // tiles, one after the other
+    public int* Sums;                      // Σ x of each token
+    public float* Factors;                 // TernaryScale.Factor of each token
+    public float* Bias;                    // null for none
+    public float* Y;                       // [token, row]
+
+    /// <summary>Bytes of the vectors that this process uses.</summary>
+    public static int Width => Simd.Bits / 8;
+
+    /// <summary>Multiplies some of the rows.</summary>
+    /// <param name="first">The first row.</param>
+    /// <param name="count">How many.</param>
+    public readonly void Run(int first, int count)
+    {
+        switch (Simd.Bits)
+        {
+            case 512:
+                Run<Bytes512>(first, first + count);
+                break;
+            case 256:
+                Run<Bytes256>(first, first + count);
+                break;
+            default:
+                Run<Bytes128>(first, first + count);
+                break;
+        }
+    }
+
+    private readonly void Run<V>(int first, int end)
+        where V : struct, IByteLanes<V>
+    {
+        var rowBytes = TernaryPacking.RowBytes(Dim);
+        var tokenBytes = ArrangedActivations.TokenBytes(Dim, V.Count);
+        for (var row = first; row < end; row += RowsOfBlock)
+        {
+            // The codes of a block of rows stay in the first cache from tile to tile.
+            var rows = Math.Min(RowsOfBlock, end - row);
+            int tile;
+            for (var token = 0; token < Tokens; token += tile)
+            {
+                tile = ArrangedActivations.TileOf(Tokens - token);
+                var x = Arranged + token * tokenBytes;
+                if (tile == ArrangedActivations.LargeTile)
+                    MultiplyEight<V>(row, rows, token, x, rowBytes);
+                else if (tile == ArrangedActivations.SmallTile)
+                    MultiplyFour<V>(row, rows, token, x, rowBytes);
+                else
+                    MultiplyOne<V>(row, rows, token, x, rowBytes);
+            }
+        }
+    }
+
+    /// <summary>One token. Two of the four codes of a byte are masked where they stand, four times as large, which spares shifts.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void MultiplyOne<V>(int row, int rows, int token, sbyte* x, long rowBytes)
+        where V : struct, IByteLanes<V>
+    {
+        V low = V.Create((byte)0x03), high = V.Create((byte)0x0C);
+        var width = V.Count;
+        var wholeSteps = (int)(rowBytes / width);
+        var isHalfLeft = rowBytes % width != 0;
+        var totals = stackalloc byte[RowsTogether * width];
+        for (var r = 0; r < rows; r += RowsTogether)
+        {
+            // Two rows at a time leave registers for the activations; more make the compiler put them into memory.
+            for (var pair = 0; pair < RowsTogether; pair += 2)
+            {
+                // The last ones take a row twice rather than another loop: what is summed for it is not written.
+                var w0 = Codes + (row + Math.Min(r + pair, rows - 1)) * rowBytes;
+                var toSecond = r + pair + 1 < rows ? rowBytes : 0;
+                V t0 = V.Zero, t1 = V.Zero;
+                var p = x;
+                var end = w0 + (long)wholeSteps * width;
+                while (w0 < end)
+                {
+                    V a0 = V.Zero, a1 = V.Zero, b0 = V.Zero, b1 = V.Zero;
+                    var stop = end - w0 > StepsOfScaledInt16 * width ? w0 + StepsOfScaledInt16 * width : end;
+                    do
+                    {
+                        V x0 = V.Load(p), x1 = V.Load(p + width), x2 = V.Load(p + 2 * width), x3 = V.Load(p + 3 * width);
+                        var codes = V.Load(w0);
+                        var upper = V.ShiftRight(codes, 4);
+                        a0 = V.AddInt16(a0, V.AddInt16(V.MultiplyBytes(codes & low, x0), V.MultiplyBytes(upper & low, x2)));
+                        b0 = V.AddInt16(b0, V.AddInt16(V.MultiplyBytes(codes & high, x1), V.MultiplyBytes(upper & high, x3)));
+                        codes = V.Load(w0 + toSecond);
+                        upper = V.ShiftRight(codes, 4);
+                        a1 = V.AddInt16(a1, V.AddInt16(V.MultiplyBytes(codes & low, x0), V.MultiplyBytes(upper & low, x2)));
+                        b1 = V.AddInt16(b1, V.AddInt16(V.MultiplyBytes(codes & high, x1), V.MultiplyBytes(upper & high, x3)));
+                        w0 += width;
+                        p += 4 * width;
+                    }
+                    while (w0 < stop);
+                    t0 = Widen(t0, a0, b0);
+                    t1 = Widen(t1, a1, b1);
+                }
+                if (isHalfLeft)
+                {
+                    t0 = V.AddInt32(t0, Half(V.LoadBlock(w0), p, low, high));
+                    t1 = V.AddInt32(t1, Half(V.LoadBlock(w0 + toSecond), p, low, high));
+                }
+                t0.Store(totals + pair * width);
+                t1.Store(totals + (pair + 1) * width);
+            }
+            var sums = V.Sums(V.Load(totals), V.Load(totals + width), V.Load(totals + 2 * width), V.Load(totals + 3 * width));
+            Write(sums >> 2, row + r, Math.Min(RowsTogether, rows - r), token);
+        }
+    }
+
+    /// <summary>Four times the sums of one vector of codes.</summary>
+    private static V Half<V>(V codes, sbyte* x, V low, V high)
+        where V : struct, IByteLanes<V>
+    {
+        var upper = V.ShiftRight(codes, 4);
+        return Widen(
+            V.Zero,
+            V.AddInt16(V.MultiplyLoadedBytes(codes & low, x), V.MultiplyLoadedBytes(upper & low, x + 2 * V.Count)),
+            V.AddInt16(V.MultiplyLoadedBytes(codes & high, x + V.Count), V.MultiplyLoadedBytes(upper & high, x + 3 * V.Count)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Widen<V>(V total, V a, V b)
+        where V : struct, IByteLanes<V> =>
+        V.AddInt32(total, V.AddInt32(V.MultiplyInt16(a, V.Create((short)4)), V.MultiplyInt16(b, V.Create((short)1))));
+
+    /// <summary>Eight tokens: codes are taken apart once for all of them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void MultiplyEight<V>(int row, int rows, int token, sbyte* x, long rowBytes)
+        where V : struct, IByteLanes<V>
+    {
+        const int tile = ArrangedActivations.LargeTile;
+        V mask = V.Create((byte)0x03), one = V.Create((short)1);
+        var width = V.Count;
+        var steps = (int)((rowBytes + width - 1) / width);
+        var wholeSteps = (int)(rowBytes / width);
+        var partial = stackalloc byte[RowsOfBlock * tile * width];       // sums of 32 bits, a vector for each row and token
+        for (var start = 0; start < steps; start += StepsOfInt16)
+        {
+            var end = Math.Min(steps, start + StepsOfInt16);
+            for (var r = 0; r < rows; r++)
+            {
+                var w = Codes + (row + r) * rowBytes + (long)start * width;
+                var p = x + (long)start * tile * 4 * width;
+                V a0 = V.Zero, a1 = V.Zero, a2 = V.Zero, a3 = V.Zero, a4 = V.Zero, a5 = V.Zero, a6 = V.Zero, a7 = V.Zero;
+                for (var step = start; step < end; step++)
+                {
+                    var codes = step < wholeSteps ? V.Load(w) : V.LoadBlock(w);
+                    V c0 = codes & mask, c1 = V.ShiftRight(codes, 2) & mask, c2 = V.ShiftRight(codes, 4) & mask, c3 = V.ShiftRight(codes, 6) & mask;
+                    a0 = V.AddInt16(a0, Products(c0, c1, c2, c3, p));
+                    a1 = V.AddInt16(a1, Products(c0, c1, c2, c3, p + 4 * width));
+                    a2 = V.AddInt16(a2, Products(c0, c1, c2, c3, p + 8 * width));
+                    a3 = V.AddInt16(a3, Products(c0, c1, c2, c3, p + 12 * width));
+                    a4 = V.AddInt16(a4, Products(c0, c1, c2, c3, p + 16 * width));
+                    a5 = V.AddInt16(a5, Products(c0, c1, c2, c3, p + 20 * width));
+                    a6 = V.AddInt16(a6, Products(c0, c1, c2, c3, p + 24 * width));
+                    a7 = V.AddInt16(a7, Products(c0, c1, c2, c3, p + 28 * width));
+                    w += width;
+                    p += tile * 4 * width;
+                }
+                var t = partial + (long)r * tile * width;
+                if (start == 0)
+                {
+                    V.MultiplyInt16(a0, one).Store(t);
+                    V.MultiplyInt16(a1, one).Store(t + width);
+                    V.MultiplyInt16(a2, one).Store(t + 2 * width);
+                    V.MultiplyInt16(a3, one).Store(t + 3 * width);
+                    V.MultiplyInt16(a4, one).Store(t + 4 * width);
+                    V.MultiplyInt16(a5, one).Store(t + 5 * width);
+                    V.MultiplyInt16(a6, one).Store(t + 6 * width);
+                    V.MultiplyInt16(a7, one).Store(t + 7 * width);
+                }
+                else
+                {
+                    V.AddInt32(V.Load(t), V.MultiplyInt16(a0, one)).Store(t);
+                    V.AddInt32(V.Load(t + width), V.MultiplyInt16(a1, one)).Store(t + width);
+                    V.AddInt32(V.Load(t + 2 * width), V.MultiplyInt16(a2, one)).Store(t + 2 * width);
+                    V.AddInt32(V.Load(t + 3 * width), V.MultiplyInt16(a3, one)).Store(t + 3 * width);
+                    V.AddInt32(V.Load(t + 4 * width), V.MultiplyInt16(a4, one)).Store(t + 4 * width);
+                    V.AddInt32(V.Load(t + 5 * width), V.MultiplyInt16(a5, one)).Store(t + 5 * width);
+                    V.AddInt32(V.Load(t + 6 * width), V.MultiplyInt16(a6, one)).Store(t + 6 * width);
+                    V.AddInt32(V.Load(t + 7 * width), V.MultiplyInt16(a7, one)).Store(t + 7 * width);
+                }
+            }
+        }
+        WriteTile<V>(partial, tile, row, rows, token);
+    }
+
+    /// <summary>Four tokens, likewise.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void MultiplyFour<V>(int row, int rows, int token, sbyte* x, long rowBytes)
+        where V : struct, IByteLanes<V>
+    {
+        const int tile = ArrangedActivations.SmallTile;
+        V mask = V.Create((byte)0x03), one = V.Create((short)1);
+        var width = V.Count;
+        var steps = (int)((rowBytes + width - 1) / width);
+        var wholeSteps = (int)(rowBytes / width);
+        var partial = stackalloc byte[RowsOfBlock * tile * width];
+        for (var start = 0; start < steps; start += StepsOfInt16)
+        {
+            var end = Math.Min(steps, start + StepsOfInt16);
+            for (var r = 0; r < rows; r++)
+            {
+                var w = Codes + (row + r) * rowBytes + (long)start * width;
+                var p = x + (long)start * tile * 4 * width;
+                V a0 = V.Zero, a1 = V.Zero, a2 = V.Zero, a3 = V.Zero;
+                for (var step = start; step < end; step++)
+                {
+                    var codes = step < wholeSteps ? V.Load(w) : V.LoadBlock(w);
+                    V c0 = codes & mask, c1 = V.ShiftRight(codes, 2) & mask, c2 = V.ShiftRight(codes, 4) & mask, c3 = V.ShiftRight(codes, 6) & mask;
+                    a0 = V.AddInt16(a0, Products(c0, c1, c2, c3, p));
+                    a1 = V.AddInt16(a1, Products(c0, c1, c2, c3, p + 4 * width));
+                    a2 = V.AddInt16(a2, Products(c0, c1, c2, c3, p + 8 * width));
+                    a3 = V.AddInt16(a3, Products(c0, c1, c2, c3, p + 12 * width));
+                    w += width;
+                    p += tile * 4 * width;
+                }
+                var t = partial + (long)r * tile * width;
+                var isFirst = start == 0;
+                V.AddInt32(isFirst ? V.Zero : V.Load(t), V.MultiplyInt16(a0, one)).Store(t);
+                V.AddInt32(isFirst ? V.Zero : V.Load(t + width), V.MultiplyInt16(a1, one)).Store(t + width);
+                V.AddInt32(isFirst ? V.Zero : V.Load(t + 2 * width), V.MultiplyInt16(a2, one)).Store(t + 2 * width);
+                V.AddInt32(isFirst ? V.Zero : V.Load(t + 3 * width), V.MultiplyInt16(a3, one)).Store(t + 3 * width);
+            }
+        }
+        WriteTile<V>(partial, tile, row, rows, token);
+    }
+
+    /// <summary>The products of a token with 128 weights' codes, added up as far as numbers of 16 bits go.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Products<V>(V c0, V c1, V c2, V c3, sbyte* x)
+        where V : struct, IByteLanes<V> => V.AddInt16(
+            V.AddInt16(V.MultiplyLoadedBytes(c0, x), V.MultiplyLoadedBytes(c1, x + V.Count)),
+            V.AddInt16(V.MultiplyLoadedBytes(c2, x + 2 * V.Count), V.MultiplyLoadedBytes(c3, x + 3 * V.Count)));
+
+    private readonly void WriteTile<V>(byte* partial, int tile, int row, int rows, int token)
+        where V : struct, IByteLanes<V>
+    {
+        var stride = (long)tile * V.Count;
+        for (var j = 0; j < tile; j++)
+        {
+            var column = partial + (long)j * V.Count;
+            for (var r = 0; r < rows; r += RowsTogether)
+            {
+                var sums = V.Sums(
+                    V.Load(column + r * stride), V.Load(column + Math.Min(r + 1, rows - 1) * stride),
+                    V.Load(column + Math.Min(r + 2, rows - 1) * stride), V.Load(column + Math.Min(r + 3, rows - 1) * stride));
+                Write(sums, row + r, Math.Min(RowsTogether, rows - r), token + j);
+            }
+        }
+    }
+
+    /// <summary>Outputs of a token: codes are weights plus one, so Σ x comes off the sums.</summary>
+    private readonly void Write(Vector128<int> sums, int row, int count, int token)
+    {
+        var y = Y + (long)token * Rows + row;
+        var (sum, factor) = (Sums[token], Factors[token]);
+        if (count == RowsTogether && Bias == null)
+        {
+            (Vector128.ConvertToSingle(sums - Vector128.Create(sum)) * factor).Store(y);
+            return;
+        }
+        for (var i = 0; i < count; i++)
+        {
+            var value = TernaryScale.Apply(sums[i] - sum, factor);
+            y[i] = Bias == null ? value : value + Bias[row + i];
+        }
+    }
+}
