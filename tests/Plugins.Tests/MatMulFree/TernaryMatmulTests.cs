@@ -96,7 +96,7 @@ public sealed unsafe class TernaryMatmulTests
     {
         using var scope = NewDisposeScope();
         var inputs = new NamedTensors(Inputs(tokens: 1, dim: 129, rows: 3)) { ["weight"] = zeros([3, 32], ScalarType.Byte) };
-        Assert.That(() => Run(inputs, "auto"), Throws.TypeOf<ShapeException>().With.Message.EqualTo("ternary_matmul: 'weight' is [3, 32] but must be [E, 32*D/128 64]."));
+        Assert.That(() => Run(inputs, "auto"), Throws.TypeOf<ShapeException>().With.Message.EqualTo("ternary_matmul: 'weight' is [3, 32] but must be [E 3, 32*D/128 64]."));
     }
 
     [Test]
