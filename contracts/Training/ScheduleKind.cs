@@ -14,4 +14,7 @@ public enum ScheduleKind
 
     /// <summary>It drops by a factor at the given fractions of the run.</summary>
     Step,
+
+    /// <summary>Along half a cosine to the final rate, and lower by a factor from each of the given fractions of the run on.</summary>
+    CosineStep,
 }

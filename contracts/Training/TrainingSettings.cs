@@ -17,7 +17,7 @@ public sealed record TrainingSettings : Settings
     /// <summary>The schedule.</summary>
     [JsonPropertyName("schedule")] public ScheduleKind? Schedule { get; init; }
 
-    /// <summary>The rate at the end of a linear or cosine schedule, as a fraction of the peak.</summary>
+    /// <summary>The rate at the end of a linear or cosine schedule, as a fraction of the peak; before the steps' factors.</summary>
     [JsonPropertyName("final_lr_factor")] public double? FinalLearningRateFactor { get; init; }
 
     /// <summary>Steps of linear warm-up.</summary>
@@ -26,10 +26,10 @@ public sealed record TrainingSettings : Settings
     /// <summary>The rate at the first step of warm-up, as a fraction of the peak.</summary>
     [JsonPropertyName("warmup_start_factor")] public double? WarmupStartFactor { get; init; }
 
-    /// <summary>Factor at each milestone of a step schedule.</summary>
+    /// <summary>Factor at each milestone of a step schedule, with a cosine or without.</summary>
     [JsonPropertyName("step_factor")] public double? StepFactor { get; init; }
 
-    /// <summary>Milestones of a step schedule, fractions of the run between 0 and 1.</summary>
+    /// <summary>Milestones of such a schedule, fractions of the run between 0 and 1.</summary>
     [JsonPropertyName("step_at")] public IReadOnlyList<double>? StepAt { get; init; }
 
     /// <summary>Decoupled weight decay (AdamW) or L2 penalty (SGD).</summary>

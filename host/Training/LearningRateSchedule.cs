@@ -23,9 +23,14 @@ internal sealed class LearningRateSchedule(TrainingSettings settings, long stepC
         {
             ScheduleKind.Constant => 1,
             ScheduleKind.Linear => 1 + (_final - 1) * progress,
-            ScheduleKind.Cosine => _final + (1 - _final) * (1 + Math.Cos(Math.PI * progress)) / 2,
-            ScheduleKind.Step => Math.Pow(settings.StepFactor!.Value, settings.StepAt!.Count(f => stepsDone >= f * stepCount)),
+            ScheduleKind.Cosine => Cosine(),
+            ScheduleKind.Step => Steps(),
+            ScheduleKind.CosineStep => Cosine() * Steps(),
             var other => throw new ArgumentOutOfRangeException(nameof(settings), other, "no such schedule"),
         };
+
+        double Cosine() => _final + (1 - _final) * (1 + Math.Cos(Math.PI * progress)) / 2;
+
+        double Steps() => Math.Pow(settings.StepFactor!.Value, settings.StepAt!.Count(f => stepsDone >= f * stepCount));
     }
 }

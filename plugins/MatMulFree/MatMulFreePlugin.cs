@@ -1,6 +1,10 @@
 using Microsoft.Extensions.DependencyInjection;
 using Zoo.Kernels;
+using Zoo.MatMulFree.Ops.BitLinear;
+using Zoo.MatMulFree.Ops.GatedHalves;
 using Zoo.MatMulFree.Ops.Hgrn;
+using Zoo.MatMulFree.Ops.Mlgru;
+using Zoo.MatMulFree.Ops.SwishNorm;
 using Zoo.MatMulFree.Ops.TernaryMatmul;
 
 namespace Zoo.MatMulFree;
@@ -11,7 +15,11 @@ public sealed class MatMulFreePlugin : IZooPlugin
     /// <inheritdoc/>
     public void ConfigureServices(IServiceCollection services)
     {
+        services.AddSingleton<Op>(BitLinearOp.Instance);
         services.AddSingleton<Op>(HgrnOp.Instance);
         services.AddSingleton<Op>(TernaryMatmulOp.Instance);
+        services.AddSingleton<Op>(MlgruOp.Instance);
+        services.AddSingleton<Op>(SwishNormOp.Instance);
+        services.AddSingleton<Op>(GatedHalvesOp.Instance);
     }
 }

@@ -9,12 +9,13 @@ internal sealed class LearningRateScheduleTests
     [TestCase(ScheduleKind.Linear, 1.0, 0.55, 0.1)]
     [TestCase(ScheduleKind.Cosine, 1.0, 0.55, 0.1)]
     [TestCase(ScheduleKind.Step, 1.0, 0.5, 0.5)]
+    [TestCase(ScheduleKind.CosineStep, 1.0, 0.275, 0.05)]
     public void At_FirstMiddleLastStep_FollowsTheSchedule(ScheduleKind kind, double first, double middle, double last)
     {
         var schedule = new LearningRateSchedule(TestSettings.Complete with { Schedule = kind, LearningRate = 2 }, stepCount: 101);
 
         Assert.That(schedule.At(0), Is.EqualTo(2 * first).Within(1e-12));
-        Assert.That(schedule.At(51), Is.EqualTo(2 * middle).Within(kind is ScheduleKind.Linear or ScheduleKind.Cosine ? 0.04 : 1e-12));
+        Assert.That(schedule.At(51), Is.EqualTo(2 * middle).Within(kind is ScheduleKind.Linear or ScheduleKind.Cosine or ScheduleKind.CosineStep ? 0.04 : 1e-12));
         Assert.That(schedule.At(100), Is.EqualTo(2 * last).Within(1e-12));
     }
 

@@ -62,6 +62,15 @@ internal unsafe struct WeightScale
         _count += count;
     }
 
+    /// <summary>The largest number that becomes 0: weights above it become 1, below its negative -1, exactly as <see cref="Ternary"/> has it.</summary>
+    /// <param name="scale">w_scale.</param>
+    public static float Threshold(float scale)
+    {
+        var half = 0.5f * scale;
+        var next = MathF.BitIncrement(half);
+        return next / scale > 0.5f ? half : next;            // the quotient of the next number may round to a half, too
+    }
+
     /// <summary>The ternary number that a weight becomes: -1, 0 or 1.</summary>
     /// <param name="weight">w; NaN becomes 0.</param>
     /// <param name="scale">w_scale.</param>

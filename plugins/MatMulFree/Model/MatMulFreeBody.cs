@@ -1,0 +1,69 @@
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+using Zoo.Architectures;
+using static TorchSharp.torch;
+
+namespace Zoo.MatMulFree.Model;
+
+/// <summary>Embedding, blocks and the last norm.</summary>
+internal sealed class MatMulFreeBody : nn.Module
+{
+    [ComponentName(Name = "embeddings")]
+    private readonly Weight _embedding;
+
+    [ComponentName(Name = "lower_bounds")]
+    private readonly Parameter? _lowerBounds;
+
+    [ComponentName(Name = "layers")]
+    private readonly ModuleList<MatMulFreeBlock> _blocks = [];
+
+    [ComponentName(Name = "norm")]
+    private readonly Weight _norm;
+
+    private readonly double _epsilon;
+    private readonly BuildContext _context;
+
+    public MatMulFreeBody(MatMulFreeConfig config, BuildContext context)
+        : base(nameof(MatMulFreeBody))
+    {
+        (_epsilon, _context) = (config.NormEpsilon, context);
+        _embedding = new Weight("embeddings", empty(config.VocabSize, config.ModelDim).normal_(0, config.InitialSpread));
+        if (config.UseLowerBound)
+            _lowerBounds = new Parameter(zeros(config.LayerCount, config.InnerDim));
+        for (var i = 0; i < config.LayerCount; i++)
+            _blocks.Add(new MatMulFreeBlock(config, context));
+        _norm = Weight.Norm("norm", config.ModelDim);
+        RegisterComponents();
+    }
+
+    /// <summary>The table, [vocabulary, dim].</summary>
+    public Weight Embedding => _embedding;
+
+    public MatMulFreeState NewState(int batch) => new([.. _blocks.Select(b => b.NewState(batch))]);
+
+    /// <param name="ids">int64 [batch, time].</param>
+    /// <param name="state">Changed to the final one; null for none.</param>
+    /// <returns>[batch, time, dim].</returns>
+    public Tensor Forward(Tensor ids, MatMulFreeState? state)
+    {
+        using var scope = NewDisposeScope();
+        var hidden = MixedPrecision.Embed(ids, _embedding.Value);
+        var bounds = LowerBounds();
+        Tensor? residual = null;
+        for (var i = 0; i < _blocks.Count; i++)
+            (hidden, residual) = _blocks[i].Forward(hidden, residual, i == 0 ? null : bounds?[i], state?.Layers[i]);
+        return MatMulFreeBlock.Normalise(hidden, residual, _norm, _epsilon, _context.Kernels).Normed.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// Each layer's bound, [inner dim]: a softmax over layers gives each a share of 1, and a layer's bound is the sum of the shares up to its own,
+    /// the first layer's left out. Null without bounds.
+    /// </summary>
+    private Tensor[]? LowerBounds()
+    {
+        if (_lowerBounds is null)
+            return null;
+        var shares = _lowerBounds.softmax(0);
+        return (shares.cumsum(0) - shares.narrow(0, 0, 1)).unbind(0);
+    }
+}

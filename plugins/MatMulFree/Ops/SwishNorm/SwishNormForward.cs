@@ -1,0 +1,59 @@
+using System.Runtime.CompilerServices;
+using Zoo.Kernels.Cpu;
+
+namespace Zoo.MatMulFree.Ops.SwishNorm;
+
+/// <summary>The forward of some rows.</summary>
+internal unsafe struct SwishNormForward : ISimdKernel
+{
+    public long First, End;
+    public int Dim;
+    public double Epsilon;
+    public float* X, Gate, Weight, Y;
+
+    public readonly void Run<V>()
+        where V : struct, ILanes<V>
+    {
+        for (var row = First; row < End; row++)
+        {
+            var at = row * Dim;
+            Row<V>(X + at, Gate + at, Weight, Rate<V>(X + at, Dim, Epsilon), Y + at, Dim);
+        }
+    }
+
+    /// <summary>1 / √(mean(x²) + ε).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static float Rate<V>(float* x, int dim, double epsilon)
+        where V : struct, ILanes<V>
+    {
+        V even = V.Zero, odd = V.Zero;
+        var i = 0;
+        for (; i + 2 * V.Count <= dim; i += 2 * V.Count)
+        {
+            V a = V.Load(x + i), b = V.Load(x + i + V.Count);
+            even = V.MultiplyAdd(a, a, even);
+            odd = V.MultiplyAdd(b, b, odd);
+        }
+        var squares = V.Sum(even + odd);
+        for (; i < dim; i++)
+            squares += x[i] * x[i];
+        return (float)(1 / Math.Sqrt(squares / dim + epsilon));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Row<V>(float* x, float* gate, float* weight, float rate, float* y, int count)
+        where V : struct, ILanes<V>
+    {
+        var wide = V.Create(rate);
+        var i = 0;
+        for (; i + V.Count <= count; i += V.Count)
+            (V.Load(x + i) * wide * V.Load(weight + i) * Silu(V.Load(gate + i))).Store(y + i);
+        if (i < count)
+        {
+            var rest = count - i;
+            (V.LoadPartial(x + i, rest) * wide * V.LoadPartial(weight + i, rest) * Silu(V.LoadPartial(gate + i, rest))).StorePartial(y + i, rest);
+        }
+
+        static V Silu(V o) => o / (V.Create(1) + VectorMath.ExpBounded(-o));
+    }
+}

@@ -1,0 +1,154 @@
+using System.Text.Json.Nodes;
+using Zoo.Architectures;
+using Zoo.Configuration;
+using Zoo.Kernels;
+using Zoo.MatMulFree;
+using static TorchSharp.torch;
+
+namespace Zoo.Tests.MatMulFree;
+
+public sealed class MatMulFreeModelTests
+{
+    private static readonly IModelArchitecture Architecture = new MatMulFreeArchitecture();
+
+    [Test]
+    public void Logits_RecordedCase_AreTheOriginals([Values("tiny", "heads")] string name, [Values("reference", "cpu")] string kernels)
+    {
+        using var scope = NewDisposeScope();
+        using var golden = GoldenCase.Open("MatMulFree", $"matmulfree-{name}");
+        using var model = Build(Architecture.ReadUpstreamConfig("small", golden.Config), kernels);
+        StateDict.Load(model, golden.With("param."), golden.Name);
+        model.eval();
+        var inputs = golden.With("in.");
+        var logits = model.RunCase(inputs)["logits"];
+        Close(logits, golden.With("out.")["logits"], "logits");
+        Gradients.Backward((logits * golden.With("probe.")["logits"]).sum());
+        var gradients = model.TrainableParameters().ToDictionary(p => p.Name, p => p.Parameter.grad!);
+        foreach (var (parameter, expected) in golden.With("grad.param."))
+            Close(gradients[parameter], expected, "gradient of " + parameter);
+
+        using var noGradient = no_grad();
+        using var state = model.NewState((int)inputs["ids"].size(0));
+        var steps = inputs["ids"].unbind(1).Select(column => model.Head(model.Step(column, state!))).ToArray();
+        Close(stack(steps, dim: 1), golden.With("out.")["logits"], "logits of the step form");
+
+        void Close(Tensor actual, Tensor expected, string what) =>
+            TensorAssert.Close(actual, expected, golden.AbsoluteTolerance, golden.RelativeTolerance, what);
+    }
+
+    // Of L blocks, d wide and I inside: L (4 d² + 3 d I + 8 d + I) and the bounds' L d; embedding and head; the last norm and the head's.
+    [TestCase("370m", 374_108_160)]
+    [TestCase("1.3b", 1_364_779_008)]
+    [TestCase("2.7b", 2_702_357_504)]
+    public void ParameterCount_PublishedSize_IsThatOfItsShapes(string preset, long expected)
+    {
+        using var scope = NewDisposeScope();
+        var before = get_default_device();
+        try
+        {
+            var meta = new Device(TorchSharp.DeviceType.META);
+            set_default_device(meta);
+            using var model = Architecture.CreateModel(Architecture.Presets[preset], new BuildContext { Device = meta });
+            Assert.That(model.parameters().Sum(p => p.numel()), Is.EqualTo(expected));
+        }
+        finally
+        {
+            set_default_device(before);
+        }
+    }
+
+    [Test]
+    public void Initialisation_Small_IsTheOriginals()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(1);
+        using var model = Build(Architecture.Presets["small"], "cpu");
+        var parameters = model.TrainableParameters().ToDictionary(p => p.Name, p => p.Parameter.detach());
+        Assert.That(parameters["model.embeddings.weight"].std().item<float>(), Is.EqualTo(0.02).Within(0.0005));
+        Assert.That(parameters["lm_head.weight"].std().item<float>(), Is.EqualTo(0.02).Within(0.0005));
+        Assert.That(parameters["model.layers.1.mlp.gate_proj.weight"].std().item<float>(), Is.EqualTo(0.02).Within(0.0005));
+        Assert.That(parameters["model.layers.1.mlp.down_proj.weight"].std().item<float>(), Is.EqualTo(0.02 / Math.Sqrt(8)).Within(0.0002));
+        Assert.That(parameters["model.layers.1.mlp.gate_proj.weight"].shape, Is.EqualTo(new long[] { 1024, 128 }), "two halves of 512: 341 rounded up to 256s");
+        foreach (var projection in new[] { "i_proj", "f_proj", "g_proj", "o_proj" })
+        {
+            var bound = Math.Pow(2, -2.5) * Math.Sqrt(6.0 / 256);
+            var largest = parameters[$"model.layers.1.attn.{projection}.weight"].abs().max().item<float>();
+            Assert.That(largest, Is.LessThanOrEqualTo(bound + 1e-7).And.GreaterThan(0.99 * bound));
+        }
+        Assert.That(parameters["model.lower_bounds"].eq(0).all().item<bool>(), Is.True);
+        foreach (var (name, norm) in parameters.Where(p => p.Value.dim() == 1))
+            Assert.That(norm.eq(1).all().item<bool>(), Is.True, name);
+        Assert.That(parameters.Keys, Has.Count.EqualTo(4 * 15 + 5));
+    }
+
+    [Test]
+    public void Step_AnyForm_EqualsTheWholeSequence(
+        [Values("none", "shared", "apart")] string conv, [Values] bool ternaryHead, [Values] bool tied, [Values("cpu", "reference")] string kernels)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        manual_seed(2);
+        var config = Architecture.ReadConfig("tiny", new JsonObject
+        {
+            ["use_short_conv"] = conv != "none", ["share_conv_kernel"] = conv == "shared", ["ternary_head"] = ternaryHead,
+            ["tie_word_embeddings"] = tied, ["expand_ratio"] = 2,
+        });
+        using var model = Build(config, kernels);
+        var ids = randint(64, [3, 40], int64);
+        var whole = model.Head(model.Hidden(ids));
+        using var state = model.NewState(3)!;
+        var first = model.Hidden(ids.narrow(1, 0, 23), state!);
+        using var copy = state!.Clone();
+        var steps = ids.narrow(1, 23, 17).unbind(1).Select(column => model.Step(column, state!)).ToArray();
+        var rest = model.Hidden(ids.narrow(1, 23, 17), copy);
+        // The same integers in either form on these inputs, so only float32 rounding remains. Measured: 2e-6.
+        TensorAssert.Close(model.Head(cat([first, stack(steps, dim: 1)], dim: 1)), whole, 1e-5, 0, "prefill and steps");
+        TensorAssert.Close(model.Head(cat([first, rest], dim: 1)), whole, 1e-5, 0, "prefill and another piece");
+    }
+
+    [Test]
+    public void TiedHead_OneTensor_IsTrainedOnceAndSavedUnderBothNames([Values] bool ternaryHead)
+    {
+        using var scope = NewDisposeScope();
+        var config = Architecture.ReadConfig("tiny", new JsonObject { ["tie_word_embeddings"] = true, ["ternary_head"] = ternaryHead });
+        using var model = Build(config, "cpu");
+        Assert.That(model.TrainableParameters().Count(p => p.Parameter.shape.SequenceEqual([64, 32])), Is.EqualTo(1));
+        var saved = StateDict.Save(model, withTiedKeys: true);
+        Assert.That(saved["lm_head.weight"].Equals(saved["model.embeddings.weight"]), Is.True);
+        Assert.That(saved.ContainsKey("lm_head.norm.weight"), Is.EqualTo(ternaryHead));
+        Gradients.Backward(model.HeadLoss(model.Hidden(randint(64, [1, 5], int64)).flatten(0, 1), randint(64, [5], int64)));
+        var unused = model.TrainableParameters().Single(p => p.Name == "model.embeddings.weight").Parameter.grad!.eq(0).all(1).any();
+        Assert.That(unused.item<bool>(), Is.False, "every row has a gradient: the head's");
+    }
+
+    [Test]
+    public void ParameterGroups_Any_SpareNormsAndBoundsWeightDecay()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Build(Architecture.Presets["tiny"], "cpu");
+        var spared = model.ParameterGroups().Single(g => g.WeightDecay == 0).Names;
+        Assert.That(spared, Does.Contain("model.lower_bounds").And.Contain("model.layers.0.attn.g_norm.weight").And.Contain("lm_head.norm.weight"));
+        Assert.That(spared, Has.None.Matches<string?>(n => n!.EndsWith("proj.weight", StringComparison.Ordinal) || n.Contains("embeddings", StringComparison.Ordinal)));
+    }
+
+    [TestCase("""{"hidden_size":0}""", "'hidden_size' is 0; it must be at least 1.")]
+    [TestCase("""{"num_heads":3}""", "'hidden_size' is 32 and 'num_heads' is 3; the first must be a multiple of the second.")]
+    [TestCase("""{"hidden_act":"gelu"}""", "'hidden_act' is \"gelu\"; it must be \"swish\".")]
+    [TestCase("""{"hidden_sice":8}""", "Did you mean 'hidden_size'?")]
+    public void ReadConfig_Wrong_SaysWhat(string json, string sentence) =>
+        Assert.That(() => Architecture.ReadConfig("tiny", JsonNode.Parse(json)!.AsObject()), Throws.TypeOf<ConfigException>().With.Message.Contains(sentence));
+
+    [TestCase(128, 512), TestCase(1024, 2816), TestCase(2048, 5632), TestCase(2560, 6912)]
+    public void IntermediateDim_NotGiven_IsTwoThirdsRoundedUp(int modelDim, int expected) =>
+        Assert.That(new MatMulFreeConfig { ModelDim = modelDim }.IntermediateDim, Is.EqualTo(expected));
+
+    [Test]
+    public void FindUpstream_UnusedConvolution_IsNotNeeded()
+    {
+        Assert.That(Architecture.FindUpstream("model.layers.0.attn.q_conv1d.weight"), Is.Null);
+        Assert.That(Architecture.FindUpstream("model.layers.0.attn.i_conv1d.weight")!.Key, Is.EqualTo("model.layers.0.attn.i_conv1d.weight"));
+    }
+
+    private static TokenModel Build(ModelConfig config, string kernels) =>
+        (TokenModel)Architecture.CreateModel(config, new BuildContext { Kernels = KernelChoice.Parse(kernels) });
+}
