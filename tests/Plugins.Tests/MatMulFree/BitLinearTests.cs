@@ -17,6 +17,9 @@ public sealed class BitLinearTests
     /// <summary>Measured, in units of the largest value: 1.5e-6.</summary>
     private const double Tolerance = 3e-6;
 
+    /// <summary>In rows of one number the gradient of x is what is left of two terms that cancel; measured 9.2e-6 of those terms.</summary>
+    private const double CancellingTolerance = 2e-5;
+
     private static readonly BitLinearOp Op = BitLinearOp.Instance;
     private static readonly OpOptions ResultAlone = Options("integers", false);
 
@@ -238,6 +241,6 @@ public sealed class BitLinearTests
             results["gradient of " + name] = leaves[name].grad!;
         var (worst, what) = KernelRun.Difference(actual, results);
         TestContext.Out.WriteLine($"{worst:E1} {what}");
-        Assert.That(worst, Is.LessThan(Tolerance), what);
+        Assert.That(worst, Is.LessThan(x.size(1) == 1 ? CancellingTolerance : Tolerance), what);
     }
 }
