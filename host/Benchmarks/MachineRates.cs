@@ -127,6 +127,7 @@ internal sealed record MachineRates(double Dram, double Fp32, double BFloat16, d
         }
     }
 
+    /// <summary>Powers of two, four vectors side by side: the fastest exponentials there are for every x.</summary>
     private readonly unsafe struct ExpKernel : ISimdKernel
     {
         private const int Length = 4096;
@@ -144,8 +145,16 @@ internal sealed record MachineRates(double Dram, double Fp32, double BFloat16, d
                 memory[i] = -i * 0.001f;
             for (var round = 0; round < Rounds; round++)
             {
-                for (var i = 0; i < Length; i += V.Count)
-                    (VectorMath.Exp2(V.Load(memory + i)) * V.Create(-1)).Store(memory + i);
+                for (var i = 0; i < Length; i += 4 * V.Count)
+                {
+                    float* at = memory + i;
+                    V a = V.Load(at), b = V.Load(at + V.Count), c = V.Load(at + 2 * V.Count), d = V.Load(at + 3 * V.Count);
+                    VectorMath.Exp2(ref a, ref b, ref c, ref d);
+                    (-a).Store(at);
+                    (-b).Store(at + V.Count);
+                    (-c).Store(at + 2 * V.Count);
+                    (-d).Store(at + 3 * V.Count);
+                }
             }
             Keep(memory[7]);
         }

@@ -112,7 +112,7 @@ internal sealed unsafe class GeluCpu : OpKernel
         private static V Distribution<V>(V x, out V exponential)
             where V : struct, ILanes<V>
         {
-            exponential = VectorMath.Exp(x * x * V.Create(-0.5f));
+            exponential = VectorMath.ExpBounded(x * x * V.Create(-0.5f));
             var t = V.Create(1) / V.MultiplyAdd(V.Abs(x), V.Create(0.26f), V.Create(1));
             var p = V.Create(0.0321890587f);
             p = V.MultiplyAdd(p, t, V.Create(-0.1608581603f));
@@ -144,7 +144,7 @@ internal sealed unsafe class GeluCpu : OpKernel
             where V : struct, ILanes<V>
         {
             var square = x * x;
-            var e = VectorMath.Exp(-V.Abs(Doubled(x, square)));
+            var e = VectorMath.ExpBounded(-V.Abs(Doubled(x, square)));
             var larger = V.Create(1) / (V.Create(1) + e);
             var smaller = e * larger;
             var inner = V.MultiplyAdd(square, V.Create(3 * Cubic * Slope2), V.Create(Slope2));

@@ -82,6 +82,6 @@ public unsafe interface ILanes<V> :
     /// <summary>The sums of four vectors, in a fixed order: cheaper than four times <see cref="Sum"/>.</summary>
     static abstract Vector128<float> Sums(V a, V b, V c, V d);
 
-    /// <summary>The largest of all.</summary>
+    /// <summary>The largest of all; where one is NaN, which one is left to the machine.</summary>
     static abstract float MaxOf(V a);
 }

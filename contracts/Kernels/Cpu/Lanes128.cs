@@ -168,11 +168,10 @@ public readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128
     }
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxOf(Lanes128 a)
     {
-        var largest = a._value[0];
-        for (var i = 1; i < Count; i++)
-            largest = Math.Max(largest, a._value[i]);
-        return largest;
+        var pairs = Vector128.MaxNative(a._value, Vector128.Shuffle(a._value, Vector128.Create(2, 3, 0, 1)));
+        return Vector128.MaxNative(pairs, Vector128.Shuffle(pairs, Vector128.Create(1, 0, 3, 2))).ToScalar();
     }
 }

@@ -172,11 +172,6 @@ public readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256
     }
 
     /// <inheritdoc/>
-    public static float MaxOf(Lanes256 a)
-    {
-        var largest = a._value[0];
-        for (var i = 1; i < Count; i++)
-            largest = Math.Max(largest, a._value[i]);
-        return largest;
-    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float MaxOf(Lanes256 a) => Lanes128.MaxOf(new(Vector128.MaxNative(a._value.GetLower(), a._value.GetUpper())));
 }

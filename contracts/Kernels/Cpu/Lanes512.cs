@@ -165,11 +165,6 @@ public readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes512
     private static Vector256<float> Halves(Vector512<float> a) => a.GetLower() + a.GetUpper();
 
     /// <inheritdoc/>
-    public static float MaxOf(Lanes512 a)
-    {
-        var largest = a._value[0];
-        for (var i = 1; i < Count; i++)
-            largest = Math.Max(largest, a._value[i]);
-        return largest;
-    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float MaxOf(Lanes512 a) => Lanes256.MaxOf(new(Vector256.MaxNative(a._value.GetLower(), a._value.GetUpper())));
 }

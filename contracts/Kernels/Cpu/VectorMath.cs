@@ -43,9 +43,21 @@ public static class VectorMath
     public static void Exp2<V>(ref V a, ref V b, ref V c, ref V d)
         where V : struct, ILanes<V>
     {
-        V low = V.Create(-127), high = V.Create(128), rounder = V.Create(Rounder);
+        V low = V.Create(-127), high = V.Create(128);
         (a, b, c, d) = (V.Max(low, a), V.Max(low, b), V.Max(low, c), V.Max(low, d));
         (a, b, c, d) = (V.Min(high, a), V.Min(high, b), V.Min(high, c), V.Min(high, d));
+        Exp2Within(ref a, ref b, ref c, ref d);
+    }
+
+    /// <summary>
+    /// <see cref="Exp2{V}(ref V, ref V, ref V, ref V)"/> for a caller who knows that every |x| is at most 126: the same numbers with a sixth less
+    /// work. NaN stays NaN; anything may come of other numbers.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Exp2Within<V>(ref V a, ref V b, ref V c, ref V d)
+        where V : struct, ILanes<V>
+    {
+        var rounder = V.Create(Rounder);
         V na = a + rounder, nb = b + rounder, nc = c + rounder, nd = d + rounder;
         V fa = a - (na - rounder), fb = b - (nb - rounder), fc = c - (nc - rounder), fd = d - (nd - rounder);
         V p = V.Create(Exp2P6), q = V.Create(Exp2P5);

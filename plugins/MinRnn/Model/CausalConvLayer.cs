@@ -2,6 +2,7 @@ using TorchSharp;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
 using Zoo.Architectures;
+using Zoo.Kernels;
 using static TorchSharp.torch;
 
 namespace Zoo.MinRnn;
@@ -10,19 +11,20 @@ namespace Zoo.MinRnn;
 internal sealed class CausalConvLayer : nn.Module
 {
     [ComponentName(Name = "net")] private readonly ConvPair _net;
+    private readonly KernelChoice _kernels;
     private readonly ScalarType _arithmetic;
     private readonly long _dim;
     private readonly int _width;
 
     public CausalConvLayer(MinLmConfig config, BuildContext context) : base(nameof(CausalConvLayer))
     {
-        (_dim, _width, _arithmetic) = (config.ModelDim, config.ConvWidth, context.Dtype);
+        (_dim, _width, _arithmetic, _kernels) = (config.ModelDim, config.ConvWidth, context.Dtype, context.Kernels);
         _net = new ConvPair(_dim, _width, context.Device);
         RegisterComponents();
     }
 
-    /// <summary>The last inputs, [width - 1, dim] of one sequence.</summary>
-    public IReadOnlyList<long[]> StateShapes => [[_width - 1, _dim]];
+    /// <summary>The last inputs, [width, dim] of one sequence, of which the first is too far back to matter.</summary>
+    public IReadOnlyList<long[]> StateShapes => [[_width, _dim]];
 
     /// <param name="x">[batch, time, dim].</param>
     /// <param name="state">Changed to the final one.</param>
@@ -30,11 +32,9 @@ internal sealed class CausalConvLayer : nn.Module
     public Tensor Forward(Tensor x, StateSlots state)
     {
         using var scope = NewDisposeScope();
-        var before = state.Find(0) ?? zeros([x.size(0), _width - 1, _dim], x.dtype, x.device);
-        var padded = cat([before, x], 1);
-        state.Keep(0, padded.narrow(1, padded.size(1) - (_width - 1), _width - 1));
-        var mixed = nn.functional.conv1d(padded.transpose(1, 2), _net.Depthwise.weight!, _net.Depthwise.bias, groups: _dim);
-        return MixedPrecision.Linear(mixed.transpose(1, 2), _net.Pointwise.weight!.squeeze(2), _net.Pointwise.bias, _arithmetic)
+        var (mixed, last) = CausalConv.Apply(x, _net.Depthwise.weight!.squeeze(1), _net.Depthwise.bias, silu: false, state.Find(0), _kernels);
+        state.Keep(0, last);
+        return MixedPrecision.Linear(mixed, _net.Pointwise.weight!.squeeze(2), _net.Pointwise.bias, _arithmetic)
             .MoveToOuterDisposeScope();
     }
 

@@ -1,5 +1,6 @@
 using TorchSharp.Utils;
 using Zoo.Architectures;
+using Zoo.Kernels;
 using static TorchSharp.torch;
 
 namespace Zoo.MinRnn;
@@ -9,9 +10,11 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "0")] private readonly Dense _wide;
     [ComponentName(Name = "2")] private readonly Dense _narrow;
+    private readonly KernelChoice _kernels;
 
     public FeedForward(MinLmConfig config, BuildContext context) : base(nameof(FeedForward))
     {
+        _kernels = context.Kernels;
         _wide = new Dense(config.ModelDim, config.FeedForwardDim, hasBias: true, context);
         _narrow = new Dense(config.FeedForwardDim, config.ModelDim, hasBias: true, context);
         RegisterComponents();
@@ -22,6 +25,6 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x)
     {
         using var scope = NewDisposeScope();
-        return _narrow.forward(nn.functional.gelu(_wide.forward(x))).MoveToOuterDisposeScope();
+        return _narrow.forward(Gelu.Apply(_wide.forward(x), kernels: _kernels)).MoveToOuterDisposeScope();
     }
 }

@@ -34,4 +34,15 @@ internal sealed class LinearLayer : nn.Module<Tensor, Tensor>
 
     /// <summary>[..., in] to [..., out].</summary>
     public override Tensor forward(Tensor x) => MixedPrecision.Linear(x, _weight, _bias, _arithmetic);
+
+    /// <summary>
+    /// One of <paramref name="count"/> equal parts of the output, by a product of its own: so neither has it to be cut out of a wider tensor, nor
+    /// its gradient to be put into one.
+    /// </summary>
+    public Tensor Part(Tensor x, int part, int count)
+    {
+        using var scope = NewDisposeScope();
+        var rows = _weight.shape[0] / count;
+        return MixedPrecision.Linear(x, _weight.narrow(0, part * rows, rows), _bias?.narrow(0, part * rows, rows), _arithmetic).MoveToOuterDisposeScope();
+    }
 }

@@ -76,8 +76,9 @@ internal sealed class NanoGptBlock : nn.Module
 
         public Tensor Run(Tensor x, LayerCache? cache, DropoutMask? dropout)
         {
-            var parts = _queryKeyValue.forward(x).unflatten(2, [3, _headCount, _headDim]).unbind(2);     // 3 × [batch, time, head, dim]
-            return _output.forward(_heads.Attend(parts[0], parts[1], parts[2], dropout, cache));
+            return _output.forward(_heads.Attend(Heads(0), Heads(1), Heads(2), dropout, cache));
+
+            Tensor Heads(int part) => _queryKeyValue.Part(x, part, 3).unflatten(2, [_headCount, _headDim]);     // [batch, time, head, dim]
         }
     }
 

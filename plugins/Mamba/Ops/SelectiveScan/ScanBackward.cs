@@ -25,7 +25,7 @@ internal unsafe struct ScanBackward : ISimdKernel
         var (firstChannel, channelCount) = (s.FirstChannel(Panel), s.ChannelCount(Panel));
         const int chunk = ScanSizes.ChunkLength;
         var tile = chunk * width;
-        using var scratch = new Scratch(s.PanelStates + 14 * tile + 2 * s.BlocksPerPanel * width);
+        using var scratch = new Scratch(s.PanelStates + 14 * tile + (2 * s.BlocksPerPanel + 1) * width);
         var carried = scratch.Pointer;
         var delta = carried + s.PanelStates;
         var input = delta + tile;
@@ -41,6 +41,7 @@ internal unsafe struct ScanBackward : ISimdKernel
         var decays = states + 2 * tile;
         var skip = decays + 2 * tile;
         var bias = skip + s.BlocksPerPanel * width;
+        var reach = bias + s.BlocksPerPanel * width;
         ScanPacking.ReadState(s, GradLast, Batch, Panel, carried);
         ScanPacking.ReadChannels(s, Skip, Panel, skip);
         ScanPacking.ReadChannels(s, Bias, Panel, bias);
@@ -56,27 +57,28 @@ internal unsafe struct ScanBackward : ISimdKernel
         new Span<float>(sumShared, s.Length * s.StepPairs).Clear();
         new Span<float>(sumSkip, s.BlocksPerPanel * width).Clear();
         new Span<float>(sumBias, s.BlocksPerPanel * width).Clear();
+        ReadOnlySpan<nint> used = [(nint)U, (nint)Delta, (nint)Z, (nint)GradY, (nint)GradU, (nint)GradDelta, (nint)GradZ];
+        var blocks = (channelCount + width - 1) / width;
         for (var index = s.Chunks - 1; index >= 0; index--)
         {
             var t = index * chunk;
             var steps = Math.Min(chunk, s.Length - t);
-            for (var block = 0; block < s.BlocksPerPanel; block++)
+            for (var block = 0; block < blocks; block++)
             {
                 var count = Math.Min(width, channelCount - block * width);
-                if (count <= 0)
-                    break;
                 var at = s.At(Batch, firstChannel + block * width) + t * s.TimeStride;
-                ScanTiles.Read(U + at, s.ChannelStride, s.TimeStride, count, steps, u, width);
-                ScanTiles.Read(Delta + at, s.ChannelStride, s.TimeStride, count, steps, delta, width);
-                ScanTiles.Step<V>(delta, Bias == null ? null : bias + block * width, Softplus, rates, steps);
+                ScanTiles.Read<V>(U + at, s.ChannelStride, s.TimeStride, count, steps, u);
+                ScanTiles.Read<V>(Delta + at, s.ChannelStride, s.TimeStride, count, steps, delta);
+                var (nextBlock, nextT) = block + 1 < blocks ? (block + 1, t) : (0, t - chunk);
+                ScanTiles.Step<V>(delta, Bias == null ? null : bias + block * width, Softplus, rates, reach, steps);
                 if (GradY != null)
-                    ScanTiles.Read(GradY + at, s.ChannelStride, s.TimeStride, count, steps, gradY, width);
+                    ScanTiles.Read<V>(GradY + at, s.ChannelStride, s.TimeStride, count, steps, gradY);
                 else
                     new Span<float>(gradY, steps * width).Clear();
                 Start<V>(delta, u, input, inputSums, decaySums, y, steps);
                 if (Z != null)
                 {
-                    ScanTiles.Read(Z + at, s.ChannelStride, s.TimeStride, count, steps, z, width);
+                    ScanTiles.Read<V>(Z + at, s.ChannelStride, s.TimeStride, count, steps, z);
                     Gate<V>(gradY, z, given, steps);
                 }
                 for (var pair = 0; pair < s.Pairs; pair++)
@@ -84,7 +86,9 @@ internal unsafe struct ScanBackward : ISimdKernel
                     var offset = block * s.BlockStates + pair * 2 * width;
                     var step = (long)t * s.StepPairs + pair * 4;
                     var start = starts + (long)index * s.PanelStates + offset;
-                    ScanSteps.Decays<V>(delta, packedA + offset, decays, steps);
+                    for (var i = pair; i < used.Length; i += s.Pairs)
+                        ScanTiles.Prefetch(s, Batch, Panel, nextBlock, nextT, (float*)used[i]);
+                    ScanSteps.Decays<V>(delta, reach, packedA + offset, decays, steps);
                     ScanSteps.Recompute<V>(decays, input, shared + step, s.StepPairs, start, states, steps);
                     if (GradZ != null)
                         ScanSteps.Output<V>(states, shared + step, s.StepPairs, y, steps);
@@ -96,15 +100,15 @@ internal unsafe struct ScanBackward : ISimdKernel
                 if (GradZ != null)
                 {
                     GateGradient<V>(y, u, z, given, blockSkip, steps);
-                    ScanTiles.Write(y, width, count, steps, GradZ + at, s.ChannelStride, s.TimeStride);
+                    ScanTiles.Write<V>(y, count, steps, GradZ + at, s.ChannelStride, s.TimeStride);
                 }
                 Finish<V>(
                     delta, u, gradY, Softplus ? rates : null, blockSkip, inputSums, decaySums, sumSkip + block * width, sumBias + block * width,
                     steps);
                 if (GradU != null)
-                    ScanTiles.Write(inputSums, width, count, steps, GradU + at, s.ChannelStride, s.TimeStride);
+                    ScanTiles.Write<V>(inputSums, count, steps, GradU + at, s.ChannelStride, s.TimeStride);
                 if (GradDelta != null)
-                    ScanTiles.Write(decaySums, width, count, steps, GradDelta + at, s.ChannelStride, s.TimeStride);
+                    ScanTiles.Write<V>(decaySums, count, steps, GradDelta + at, s.ChannelStride, s.TimeStride);
             }
         }
         if (GradInitial != null)

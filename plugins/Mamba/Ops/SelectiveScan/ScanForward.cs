@@ -22,7 +22,7 @@ internal unsafe struct ScanForward : ISimdKernel
         var width = s.Width;
         var (firstChannel, channelCount) = (s.FirstChannel(Panel), s.ChannelCount(Panel));
         const int chunk = ScanSizes.ChunkLength;
-        using var scratch = new Scratch(s.PanelStates + 6 * chunk * width + 2 * s.BlocksPerPanel * width);
+        using var scratch = new Scratch(s.PanelStates + 6 * chunk * width + (2 * s.BlocksPerPanel + 1) * width);
         var state = scratch.Pointer;
         var delta = state + s.PanelStates;
         var input = delta + chunk * width;
@@ -31,12 +31,15 @@ internal unsafe struct ScanForward : ISimdKernel
         var decays = y + chunk * width;                  // two tiles: two state numbers
         var skip = decays + 2 * chunk * width;
         var bias = skip + s.BlocksPerPanel * width;
+        var reach = bias + s.BlocksPerPanel * width;
         ScanPacking.ReadState(s, Initial, Batch, Panel, state);
         ScanPacking.ReadChannels(s, Skip, Panel, skip);
         ScanPacking.ReadChannels(s, Bias, Panel, bias);
         var packedA = PackedA + (long)Panel * s.PanelStates;
         var shared = Shared + ((long)Batch * s.Groups + Panel / s.PanelsPerGroup) * s.Length * s.StepPairs;
         var starts = Starts == null ? null : Starts + ((long)Batch * s.Panels + Panel) * s.Chunks * s.PanelStates;
+        ReadOnlySpan<nint> used = [(nint)U, (nint)Delta, (nint)Z, (nint)Y];
+        var blocks = (channelCount + width - 1) / width;
         for (var t = 0; t < s.Length; t += chunk)
         {
             var steps = Math.Min(chunk, s.Length - t);
@@ -45,28 +48,29 @@ internal unsafe struct ScanForward : ISimdKernel
                 new Span<float>(state, s.PanelStates).CopyTo(new Span<float>(starts, s.PanelStates));
                 starts += s.PanelStates;
             }
-            for (var block = 0; block < s.BlocksPerPanel; block++)
+            for (var block = 0; block < blocks; block++)
             {
                 var count = Math.Min(width, channelCount - block * width);
-                if (count <= 0)
-                    break;
                 var at = s.At(Batch, firstChannel + block * width) + t * s.TimeStride;
-                ScanTiles.Read(U + at, s.ChannelStride, s.TimeStride, count, steps, u, width);
-                ScanTiles.Read(Delta + at, s.ChannelStride, s.TimeStride, count, steps, delta, width);
-                ScanTiles.Step<V>(delta, Bias == null ? null : bias + block * width, Softplus, null, steps);
+                ScanTiles.Read<V>(U + at, s.ChannelStride, s.TimeStride, count, steps, u);
+                ScanTiles.Read<V>(Delta + at, s.ChannelStride, s.TimeStride, count, steps, delta);
+                var (nextBlock, nextT) = block + 1 < blocks ? (block + 1, t) : (0, t + chunk);
+                ScanTiles.Step<V>(delta, Bias == null ? null : bias + block * width, Softplus, null, reach, steps);
                 Start<V>(delta, u, Skip == null ? null : skip + block * width, input, y, steps);
                 for (var pair = 0; pair < s.Pairs; pair++)
                 {
                     var offset = block * s.BlockStates + pair * 2 * width;
-                    ScanSteps.Decays<V>(delta, packedA + offset, decays, steps);
+                    for (var i = pair; i < used.Length; i += s.Pairs)
+                        ScanTiles.Prefetch(s, Batch, Panel, nextBlock, nextT, (float*)used[i]);
+                    ScanSteps.Decays<V>(delta, reach, packedA + offset, decays, steps);
                     ScanSteps.Forward<V>(decays, input, shared + (long)t * s.StepPairs + pair * 4, s.StepPairs, state + offset, y, steps);
                 }
                 if (Z != null)
                 {
-                    ScanTiles.Read(Z + at, s.ChannelStride, s.TimeStride, count, steps, u, width);
+                    ScanTiles.Read<V>(Z + at, s.ChannelStride, s.TimeStride, count, steps, u);
                     Gate<V>(y, u, steps);
                 }
-                ScanTiles.Write(y, width, count, steps, Y + at, s.ChannelStride, s.TimeStride);
+                ScanTiles.Write<V>(y, count, steps, Y + at, s.ChannelStride, s.TimeStride);
             }
         }
         ScanPacking.WriteState(s, state, Batch, Panel, Last);

@@ -17,10 +17,51 @@ internal static unsafe class ScanSteps
     /// </summary>
     private const float SmallestState = 7.9e-31f;
 
+    /// <summary>Up to it a power of two is a normal number, and so is its inverse.</summary>
+    private const float LargestExponent = 126;
+
     /// <summary>2^(Δ a), [step, 2 states, two vectors].</summary>
+    /// <param name="delta">Δ, [step, two vectors].</param>
+    /// <param name="reach">The largest |Δ| of each channel, two vectors.</param>
+    /// <param name="a">[2 states, two vectors].</param>
+    /// <param name="decays">What is filled.</param>
+    /// <param name="steps">How many steps.</param>
+    /// <typeparam name="V">The vector.</typeparam>
     /// <remarks>Apart from the loops that use them: the compiler stops inlining in a method with too many vectors.</remarks>
+    public static void Decays<V>(float* delta, float* reach, float* a, float* decays, int steps)
+        where V : struct, ILanes<V>
+    {
+        var w = V.Count;
+        var first = V.Load(reach) * V.Max(V.Abs(V.Load(a)), V.Abs(V.Load(a + 2 * w)));
+        var second = V.Load(reach + w) * V.Max(V.Abs(V.Load(a + w)), V.Abs(V.Load(a + 3 * w)));
+        if (V.MaxOf(V.Max(first, second)) <= LargestExponent)
+            DecaysWithin<V>(delta, a, decays, steps);
+        else
+            DecaysOfAny<V>(delta, a, decays, steps);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Decays<V>(float* delta, float* a, float* decays, int steps)
+    private static void DecaysWithin<V>(float* delta, float* a, float* decays, int steps)
+        where V : struct, ILanes<V>
+    {
+        var w = V.Count;
+        V a00 = V.Load(a), a01 = V.Load(a + w), a10 = V.Load(a + 2 * w), a11 = V.Load(a + 3 * w);
+        for (var t = 0; t < steps; t++)
+        {
+            var (d0, d1) = (V.Load(delta), V.Load(delta + w));
+            V e00 = d0 * a00, e01 = d1 * a01, e10 = d0 * a10, e11 = d1 * a11;
+            VectorMath.Exp2Within(ref e00, ref e01, ref e10, ref e11);
+            e00.Store(decays);
+            e01.Store(decays + w);
+            e10.Store(decays + 2 * w);
+            e11.Store(decays + 3 * w);
+            delta += 2 * w;
+            decays += 4 * w;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void DecaysOfAny<V>(float* delta, float* a, float* decays, int steps)
         where V : struct, ILanes<V>
     {
         var w = V.Count;

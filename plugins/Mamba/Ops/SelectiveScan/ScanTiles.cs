@@ -14,38 +14,94 @@ internal static unsafe class ScanTiles
     /// <param name="timeStride">From one step to the next; one of the strides is 1.</param>
     /// <param name="channels">How many channels there are.</param>
     /// <param name="steps">How many steps.</param>
-    /// <param name="tile">[time, width].</param>
-    /// <param name="width">Channels of the tile.</param>
-    public static void Read(float* source, long channelStride, long timeStride, int channels, int steps, float* tile, int width)
+    /// <param name="tile">[time, two vectors of channels].</param>
+    /// <typeparam name="V">The vector.</typeparam>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Read<V>(float* source, long channelStride, long timeStride, int channels, int steps, float* tile)
+        where V : struct, ILanes<V>
     {
+        var width = 2 * V.Count;
         if (channels < width)
             new Span<float>(tile, steps * width).Clear();
-        if (channelStride == 1)
+        if (channelStride != 1)
         {
-            for (var t = 0; t < steps; t++)
-                new Span<float>(source + t * timeStride, channels).CopyTo(new Span<float>(tile + t * width, channels));
+            Transpose(source, channelStride, channels, steps, tile, width);
             return;
         }
-        Transpose(source, channelStride, channels, steps, tile, width);
+        for (var t = 0; t < steps; t++, source += timeStride, tile += width)
+        {
+            if (channels == width)
+            {
+                V.Load(source).Store(tile);
+                V.Load(source + V.Count).Store(tile + V.Count);
+            }
+            else
+            {
+                new Span<float>(source, channels).CopyTo(new Span<float>(tile, channels));
+            }
+        }
     }
 
     /// <summary>Writes a tile's real channels.</summary>
-    /// <param name="tile">[time, width].</param>
-    /// <param name="width">Channels of the tile.</param>
+    /// <param name="tile">[time, two vectors of channels].</param>
     /// <param name="channels">How many of them are real.</param>
     /// <param name="steps">How many steps.</param>
     /// <param name="target">The first channel's first step.</param>
     /// <param name="channelStride">From one channel to the next.</param>
     /// <param name="timeStride">From one step to the next; one of the strides is 1.</param>
-    public static void Write(float* tile, int width, int channels, int steps, float* target, long channelStride, long timeStride)
+    /// <typeparam name="V">The vector.</typeparam>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Write<V>(float* tile, int channels, int steps, float* target, long channelStride, long timeStride)
+        where V : struct, ILanes<V>
     {
-        if (channelStride == 1)
+        var width = 2 * V.Count;
+        if (channelStride != 1)
         {
-            for (var t = 0; t < steps; t++)
-                new Span<float>(tile + t * width, channels).CopyTo(new Span<float>(target + t * timeStride, channels));
+            // Four channels at a time: lines a power of two apart would drive each other out of the cache before they are full.
+            for (var channel = 0; channel < channels; channel += 4)
+                Transpose(tile + channel, width, steps, Math.Min(4, channels - channel), target + channel * channelStride, channelStride);
             return;
         }
-        Transpose(tile, width, steps, channels, target, channelStride);
+        for (var t = 0; t < steps; t++, target += timeStride, tile += width)
+        {
+            if (channels == width)
+            {
+                V.Load(tile).Store(target);
+                V.Load(tile + V.Count).Store(target + V.Count);
+            }
+            else
+            {
+                new Span<float>(tile, channels).CopyTo(new Span<float>(target, channels));
+            }
+        }
+    }
+
+    /// <summary>
+    /// Asks for what a block's tiles will be read from, or written to, later: the pieces lie too far apart for the processor to guess them. Into
+    /// the second cache, since lines a power of two apart have few places in the first.
+    /// </summary>
+    /// <param name="s">Sizes.</param>
+    /// <param name="batch">Which sequence.</param>
+    /// <param name="panel">Which panel.</param>
+    /// <param name="block">Which block of it.</param>
+    /// <param name="t">The first step of a chunk; nothing happens where it is none.</param>
+    /// <param name="array">An array over [batch, channel, time] in either layout; null for none.</param>
+    public static void Prefetch(in ScanSizes s, int batch, int panel, int block, int t, float* array)
+    {
+        const int line = 64 / sizeof(float);
+        if (!Sse.IsSupported || array == null || t < 0 || t >= s.Length)
+            return;
+        var steps = Math.Min(ScanSizes.ChunkLength, s.Length - t);
+        var channel = block * s.Width;
+        var channels = Math.Min(s.Width, s.ChannelCount(panel) - channel);
+        var (rows, length, stride) = s.TimeLast ? (channels, steps, s.ChannelStride) : (steps, channels, s.TimeStride);
+        var row = array + s.At(batch, s.FirstChannel(panel) + channel) + t * s.TimeStride;
+        for (var i = 0; i < rows; i++, row += stride)
+        {
+            for (var j = 0; j < length; j += line)
+                Sse.Prefetch1(row + j);
+            Sse.Prefetch1(row + length - 1);
+        }
     }
 
     /// <summary>target[j, i] = source[i, j] for i below <paramref name="rows"/> and j below <paramref name="columns"/>.</summary>
@@ -82,34 +138,49 @@ internal static unsafe class ScanTiles
     }
 
     /// <summary>delta with its bias and softplus, in place.</summary>
-    /// <param name="tile">[time, width].</param>
+    /// <param name="tile">[time, two vectors of channels].</param>
     /// <param name="bias">The block's bias, whole vectors; null for none.</param>
     /// <param name="softplus">Whether softplus follows.</param>
     /// <param name="rates">Where the slope of softplus is wanted, of the same size; null elsewhere.</param>
+    /// <param name="reach">Is filled with the largest absolute value of each channel, NaN passed over; two vectors.</param>
     /// <param name="steps">How many steps.</param>
     /// <typeparam name="V">The vector.</typeparam>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Step<V>(float* tile, float* bias, bool softplus, float* rates, int steps)
+    public static void Step<V>(float* tile, float* bias, bool softplus, float* rates, float* reach, int steps)
         where V : struct, ILanes<V>
     {
-        if (bias == null && !softplus)
-            return;
         var width = 2 * V.Count;
         for (var i = 0; i < width; i += V.Count)
         {
             var shift = bias == null ? V.Zero : V.Load(bias + i);
+            var largest = V.Zero;
             for (var at = i; at < steps * width; at += width)
             {
                 var x = V.Load(tile + at) + shift;
-                if (!softplus)
+                if (softplus)
                 {
-                    x.Store(tile + at);
-                    continue;
+                    var y = Softplus(x, out var slope);
+                    if (rates != null)
+                        slope.Store(rates + at);
+                    x = y;
                 }
-                VectorMath.Softplus(x).Store(tile + at);
-                if (rates != null)
-                    VectorMath.Sigmoid(x).Store(rates + at);
+                x.Store(tile + at);
+                largest = V.Max(V.Abs(x), largest);     // of NaN and a number the second is taken
             }
+            largest.Store(reach + i);
         }
+    }
+
+    /// <summary>log(1 + e^x) and its slope σ(x), from one exponential.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Softplus<V>(V x, out V slope)
+        where V : struct, ILanes<V>
+    {
+        var one = V.Create(1);
+        var e = VectorMath.Exp(-V.Abs(x));
+        var sum = one + e;
+        var larger = one / sum;
+        slope = V.WhereGreater(V.Zero, x, e * larger, larger);
+        return V.Max(x, V.Zero) + VectorMath.Log(sum) + (e - (sum - one)) * larger;     // what rounding the sum lost, to first order
     }
 }

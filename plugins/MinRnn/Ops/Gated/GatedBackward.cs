@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Zoo.Kernels.Cpu;
 
 namespace Zoo.MinRnn.Ops;
@@ -72,6 +73,7 @@ internal unsafe struct GatedBackward<TCell> : ISimdKernel
     }
 
     /// <summary>With every gradient wanted.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Row<V>(long row, float* before, float* grad, float* carried, int count)
         where V : struct, ILanes<V>
     {
@@ -97,6 +99,7 @@ internal unsafe struct GatedBackward<TCell> : ISimdKernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void RowOfSome<V>(long row, float* before, float* grad, float* carried, int count)
         where V : struct, ILanes<V>
     {
@@ -149,6 +152,7 @@ internal unsafe struct GatedBackward<TCell> : ISimdKernel
     }
 
     /// <summary>From the gradient of the output to those of the state and of the output gate.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void OutputGateGradient<V>(V gate, V state, ref V g, out V gradGate)
         where V : struct, ILanes<V>
     {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Zoo.Kernels.Cpu;
 
 namespace Zoo.MinRnn.Ops;
@@ -57,6 +58,7 @@ internal unsafe struct GatedForward<TCell> : ISimdKernel
             new Span<float>(state, count).CopyTo(new Span<float>(Last, count));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Row<V>(float* x, float* first, float* second, float* gate, float* state, float* outputs, float* kept, int count)
         where V : struct, ILanes<V>
     {

@@ -3,7 +3,6 @@ using Zoo.Kernels.Cpu;
 
 namespace Zoo.MinRnn.Ops;
 
-
 /// <summary>Hands an op's arrays to the scan.</summary>
 internal static unsafe class GatedKernel
 {
