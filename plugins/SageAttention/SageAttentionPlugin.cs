@@ -14,5 +14,6 @@ public sealed class SageAttentionPlugin : IZooPlugin
     {
         services.AddSingleton<Op>(SageAttentionOp.Instance);
         services.AddSingleton<IRecipe, ShakespeareRecipe>();
+        services.AddSingleton<IRecipe, AccuracyRecipe>();
     }
 }
