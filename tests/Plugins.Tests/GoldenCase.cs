@@ -26,9 +26,12 @@ internal sealed class GoldenCase : IDisposable
             .Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal))
             .Select(t => KeyValuePair.Create(t.Key[prefix.Length..], t.Value)));
 
-    public static GoldenCase Open(string plugin, string name)
+    public static GoldenCase Open(string plugin, string name) =>
+        Open(Path.Combine(Repository.Root, "plugins", plugin, "golden", $"{name}.safetensors"));
+
+    public static GoldenCase Open(string path)
     {
-        using var file = SafeTensorsFile.Open(Path.Combine(Repository.Root, "plugins", plugin, "golden", $"{name}.safetensors"));
+        using var file = SafeTensorsFile.Open(path);
         return new GoldenCase(file.LoadAll(), file.Metadata);
     }
 

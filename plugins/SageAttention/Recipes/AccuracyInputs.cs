@@ -18,24 +18,21 @@ internal sealed record AccuracyInputs(Tensor Queries, Tensor Keys, Tensor Values
 
     /// <summary>A call's inputs, float32 [1, head, token, dim].</summary>
     /// <param name="seed">Of all of them.</param>
-    /// <param name="heads">Heads.</param>
-    /// <param name="queries">Queries of each.</param>
-    /// <param name="keys">Keys of each.</param>
-    /// <param name="dim">Dimensions of each.</param>
+    /// <param name="size">How large.</param>
     /// <param name="offsetValues">Whether values have channel means, too.</param>
-    public static AccuracyInputs Draw(int seed, long heads, long queries, long keys, long dim, bool offsetValues)
+    public static AccuracyInputs Draw(int seed, AttentionSize size, bool offsetValues)
     {
         manual_seed(seed);
         // A score's part that differs from key to key is (mean + signal) of the query times the signal of the key: variance (3² + 1) of D terms over D.
         var factor = Math.Sqrt(ScoreSpread / Math.Sqrt(ChannelMean * ChannelMean + 1));
-        var (q, k, v) = (Draw(queries, true, factor), Draw(keys, true, factor), Draw(keys, offsetValues, 1));
+        var (q, k, v) = (Draw(size.Queries, true, factor), Draw(size.Keys, true, factor), Draw(size.Keys, offsetValues, 1));
         return new(q, k, v);
 
         Tensor Draw(long tokens, bool withMeans, double scale)
         {
             using var scope = NewDisposeScope();
             using Scalar factorOfAll = scale, spread = ChannelMean;
-            var (means, signal) = (randn(1, heads, 1, dim) * spread, randn(1, heads, tokens, dim));
+            var (means, signal) = (randn(1, size.Heads, 1, size.Dim) * spread, randn(1, size.Heads, tokens, size.Dim));
             return ((withMeans ? signal + means : signal) * factorOfAll).MoveToOuterDisposeScope();
         }
     }

@@ -29,9 +29,9 @@ internal static class IntegerQuantizer
         var scaled = rule.Scale == ScaleRule.Floored
             ? x * groups.Spread(levels / largest, length).unsqueeze(-1)
             : x / groups.Spread(scale, length).unsqueeze(-1);
-        using Scalar half = 0.5;
+        using Scalar half = 0.5, most = rule.Levels, least = -rule.Levels;
         var whole = rule.HalfToEven ? scaled.round() : (scaled + scaled.sign() * half).trunc();
-        var integers = whole.nan_to_num(0).to(ScalarType.Int8);
+        var integers = whole.nan_to_num(0).clamp(least, most).to(ScalarType.Int8);
         return (integers.MoveToOuterDisposeScope(), scale.MoveToOuterDisposeScope());
     }
 }

@@ -50,6 +50,8 @@ internal sealed class SageAttentionOp : Op
 
     public override IReadOnlyList<string> CaseNames { get; } = [CaseName];
 
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new SageCuda()];
+
     public override bool HasExactGradient => false;
 
     public override bool WidensHalves => true;
