@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Zoo.Kernels.Cpu;
 using Zoo.MatMulFree.Ops.Kernels;
@@ -17,6 +18,7 @@ internal unsafe struct BitLinearForward : ISimdKernel
     public sbyte* Integers;         // null: not wanted
     public float* Scales;           // null: not wanted
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<V>()
         where V : struct, ILanes<V>
     {

@@ -13,6 +13,7 @@ internal unsafe struct NormRows : ISimdKernel
     public float* GradX;            // null: not wanted
     public float* GradNorm;         // these rows' part, whole vectors
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<V>()
         where V : struct, ILanes<V>
     {

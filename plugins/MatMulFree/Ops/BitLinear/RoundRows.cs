@@ -14,6 +14,7 @@ internal unsafe struct RoundRows : ISimdKernel
     public float* Rates;            // one a row
     public float* Rounded;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<V>()
         where V : struct, ILanes<V>
     {

@@ -46,6 +46,7 @@ internal sealed unsafe class GatedHalvesCpu : OpKernel
         public float* Y;                // null: backward
         public float* GradY, GradX;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Run<V>()
             where V : struct, ILanes<V>
         {

@@ -20,40 +20,44 @@ internal static unsafe class CodeProduct
     /// <param name="about">Scales and sums of the rows.</param>
     /// <param name="bias">[output]; null for none.</param>
     /// <param name="y">[row, output].</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run<B>(CodePanels panels, int rows, sbyte* x, QuantizedRow* about, float* bias, float* y)
         where B : struct, IByteLanes<B>
     {
-        var count = panels.PanelCount;
-        var outputs = panels.Outputs;
-        var tile = stackalloc float[Rows * 2 * B.Count];
+        var (count, outputs, width) = (panels.PanelCount, panels.Outputs, 2 * B.Count);
+        var edge = stackalloc float[Rows * width];      // where outputs end within a tile
         for (var p = 0; p < count; p += 2)
         {
             byte* first = panels.Panel(p), second = panels.Panel(Math.Min(p + 1, count - 1));
-            var (column, columns) = (p * B.Count, Math.Min(2 * B.Count, outputs - p * B.Count));
+            var (column, columns) = (p * B.Count, Math.Min(width, outputs - p * B.Count));
             for (var row = 0; row < rows; row += Rows)
             {
                 var left = Math.Min(Rows, rows - row);
-                Tile<B>(panels.Groups, first, second, x + (long)row * panels.Groups * 4, left - 1, about + row, panels.Scale, tile);
-                for (var r = 0; r < left; r++)
-                    Keep(tile + r * 2 * B.Count, columns, bias == null ? null : bias + column, y + (long)(row + r) * outputs + column);
+                var target = y + (long)row * outputs + column;
+                var isWhole = columns == width;
+                Tile<B>(
+                    panels.Groups, first, second, x + (long)row * panels.Groups * 4, left - 1, about + row, panels.Scale,
+                    isWhole ? target : edge, isWhole ? outputs : width);
+                for (var r = 0; r < left && !isWhole; r++)
+                {
+                    for (var i = 0; i < columns; i++)
+                        target[(long)r * outputs + i] = edge[r * width + i];
+                }
             }
         }
-    }
-
-    private static void Keep(float* from, int count, float* bias, float* to)
-    {
         if (bias == null)
-        {
-            new Span<float>(from, count).CopyTo(new Span<float>(to, count));
             return;
+        for (var row = 0; row < rows; row++)
+        {
+            var target = y + (long)row * outputs;
+            for (var i = 0; i < outputs; i++)
+                target[i] += bias[i];
         }
-        for (var i = 0; i < count; i++)
-            to[i] = from[i] + bias[i];
     }
 
-    // Rows that there are not are the last one once more: reckoned, and not looked at.
+    // Rows that there are not are the last one once more, and write the same numbers to the same place.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile<B>(int groups, byte* first, byte* second, sbyte* x, int last, QuantizedRow* about, float weightScale, float* tile)
+    private static void Tile<B>(int groups, byte* first, byte* second, sbyte* x, int last, QuantizedRow* about, float weightScale, float* y, long yRow)
         where B : struct, IByteLanes<B>
     {
         var row = (long)groups * 4;
@@ -92,10 +96,10 @@ internal static unsafe class CodeProduct
             s30 = B.AddIntegers(s30, B.Widen(c30));
             s31 = B.AddIntegers(s31, B.Widen(c31));
         }
-        Store(s00, s01, about[0], weightScale, tile);
-        Store(s10, s11, about[Math.Min(1, last)], weightScale, tile + 2 * B.Count);
-        Store(s20, s21, about[Math.Min(2, last)], weightScale, tile + 4 * B.Count);
-        Store(s30, s31, about[last], weightScale, tile + 6 * B.Count);
+        Store(s00, s01, about[0], weightScale, y);
+        Store(s10, s11, about[Math.Min(1, last)], weightScale, y + Math.Min(1, last) * yRow);
+        Store(s20, s21, about[Math.Min(2, last)], weightScale, y + Math.Min(2, last) * yRow);
+        Store(s30, s31, about[last], weightScale, y + last * yRow);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

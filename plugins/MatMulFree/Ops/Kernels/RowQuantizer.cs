@@ -27,6 +27,7 @@ internal static unsafe class RowQuantizer
     /// [dim, up to whole vectors]; gets the integers as floats, and zeros behind them. A row with a number that is not finite gets zeros and a
     /// scale of NaN, so that all its results are NaN.
     /// </param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static QuantizedRow Run<V>(float* x, float* weight, int dim, double epsilon, float* integers)
         where V : struct, ILanes<V>
     {
@@ -108,7 +109,12 @@ internal static unsafe class RowQuantizer
             n.Store(normalised + i);
             largest = V.Max(largest, V.Abs(n));
         }
-        return V.MaxOf(largest);
+        var lanes = stackalloc float[V.Count];
+        largest.Store(lanes);
+        var most = lanes[0];
+        for (i = 1; i < V.Count; i++)
+            most = Math.Max(most, lanes[i]);
+        return most;
     }
 
     /// <summary>Rounds in place and returns the sum, which is exact: whole numbers below 2^24.</summary>

@@ -13,6 +13,7 @@ internal unsafe struct SwishNormBackward : ISimdKernel
     public float* GradX, GradGate;
     public float* GradWeight;       // these rows' part
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<V>()
         where V : struct, ILanes<V>
     {

@@ -11,6 +11,7 @@ internal unsafe struct SwishNormForward : ISimdKernel
     public double Epsilon;
     public float* X, Gate, Weight, Y;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<V>()
         where V : struct, ILanes<V>
     {
