@@ -31,6 +31,9 @@ public abstract class Architecture<TConfig> : IModelArchitecture
     /// <inheritdoc/>
     public virtual JsonObject ImpliedBy(TaskShape shape) => [];
 
+    /// <inheritdoc/>
+    public virtual IReadOnlyList<MemoryNeed> MemoryNeeds(ModelConfig config) => [];
+
     /// <inheritdoc cref="IModelArchitecture.CreateModel"/>
     protected abstract Model CreateModel(TConfig config, BuildContext context);
 

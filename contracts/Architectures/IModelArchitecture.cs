@@ -50,6 +50,9 @@ public interface IModelArchitecture
     /// <param name="values">The user's values.</param>
     JsonObject ImpliedBy(TaskShape shape, string preset, JsonObject values) => ImpliedBy(shape);
 
+    /// <summary>What its uses need of memory, for an architecture that has something to say of it; nothing is built.</summary>
+    IReadOnlyList<MemoryNeed> MemoryNeeds(ModelConfig config) => [];
+
     /// <summary>Builds the model, initialised as the paper or the original project does; the base type says its kind.</summary>
     /// <exception cref="UserException">This config cannot be built here; the message says why.</exception>
     Model CreateModel(ModelConfig config, BuildContext context);

@@ -95,6 +95,8 @@ internal sealed class ShowCommand : ZooCommand
         Line("tasks", string.Join(", ", shown.Tasks.Select(t => t.Info.Name == shown.DefaultTask ? $"{t.Info.Name} (default)" : t.Info.Name)));
         for (var i = 0; i < shown.Ops.Count; i++)
             Line(i == 0 ? "ops" : "", shown.Ops[i].Sentence);
+        for (var i = 0; i < shown.Memory.Count; i++)
+            Line(i == 0 ? "memory" : "", Sentence(shown.Memory[i]));
         for (var i = 0; i < info.Limits.Count; i++)
             Line(i == 0 ? "limits" : "", info.Limits[i]);
         output.Say("");
@@ -114,6 +116,14 @@ internal sealed class ShowCommand : ZooCommand
             if (text.Length > 0)
                 output.Say($"  {heading,-10}  {text}");
         }
+    }
+
+    private static string Sentence(MemoryNeed need)
+    {
+        var beside = need.TransformerBytes is { } other ? $"; a Transformer of that size {Gigabytes(other)}" : "";
+        return $"{need.Use}: {Gigabytes(need.Bytes)}{beside} ({need.Of})";
+
+        static string Gigabytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:0.###} GB");
     }
 
     private static string Kebab(string name) => JsonNamingPolicy.KebabCaseLower.ConvertName(name);
@@ -153,6 +163,9 @@ internal sealed class ShowCommand : ZooCommand
         public IReadOnlyList<string> Abilities { get; } =
             [.. Enum.GetValues<ModelAbilities>().Where(a => a != 0 && Installed.Info.Abilities.HasFlag(a)).Select(a => Kebab(a.ToString()))];
 
+        /// <summary>What its uses need.</summary>
+        public IReadOnlyList<MemoryNeed> Memory { get; } = Installed.Architecture.MemoryNeeds(Config);
+
         /// <summary>The task that is meant when none is named.</summary>
         public string? DefaultTask { get; } = Installed.Info.DefaultTask ?? HostTasks.DefaultFor(Installed.Info.Kind);
 
@@ -191,6 +204,13 @@ internal sealed class ShowCommand : ZooCommand
                 ["tasks"] = List(Tasks.Select(t => t.Info.Name)),
                 ["default_task"] = DefaultTask,
                 ["ops"] = new JsonArray([.. Ops.Select(o => o.ToJson())]),
+                ["memory"] = new JsonArray([.. Memory.Select(m => new JsonObject
+                {
+                    ["use"] = m.Use,
+                    ["bytes"] = m.Bytes,
+                    ["transformer_bytes"] = m.TransformerBytes,
+                    ["of"] = m.Of,
+                })]),
                 ["limits"] = List(info.Limits),
             };
         }

@@ -42,5 +42,25 @@ public sealed class MatMulFreeArchitecture : Architecture<MatMulFreeConfig>
     public override UpstreamTensor? FindUpstream(string name) => name.EndsWith(".q_conv1d.weight", StringComparison.Ordinal) ? null : new(name);
 
     /// <inheritdoc/>
+    public override IReadOnlyList<MemoryNeed> MemoryNeeds(ModelConfig config)
+    {
+        const int tokens = 2048;
+        var memory = new ModelMemory((MatMulFreeConfig)config);
+        return
+        [
+            new("training", memory.Training + memory.Activations(tokens),
+                $"float32 parameters, gradients and AdamW's two moments, and what backward needs of {tokens} tokens")
+            {
+                TransformerBytes = memory.Training + memory.TransformerActivations(tokens),
+            },
+            new("inference", memory.Packed + memory.State,
+                $"ternary weights in 2 bits, the embedding in bf16, and the state; the Transformer in fp16 with the cache of {tokens} tokens")
+            {
+                TransformerBytes = memory.Half + memory.TransformerCache(tokens),
+            },
+        ];
+    }
+
+    /// <inheritdoc/>
     protected override Architectures.Model CreateModel(MatMulFreeConfig config, BuildContext context) => new MatMulFreeModel(config, context);
 }

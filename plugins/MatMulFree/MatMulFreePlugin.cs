@@ -6,10 +6,12 @@ using Zoo.MatMulFree.Ops.Hgrn;
 using Zoo.MatMulFree.Ops.Mlgru;
 using Zoo.MatMulFree.Ops.SwishNorm;
 using Zoo.MatMulFree.Ops.TernaryMatmul;
+using Zoo.MatMulFree.Recipes;
+using Zoo.Recipes;
 
 namespace Zoo.MatMulFree;
 
-/// <summary>Adds the ops of the MatMul-free language model.</summary>
+/// <summary>Adds the ops and the recipes of the MatMul-free language model.</summary>
 public sealed class MatMulFreePlugin : IZooPlugin
 {
     /// <inheritdoc/>
@@ -21,5 +23,7 @@ public sealed class MatMulFreePlugin : IZooPlugin
         services.AddSingleton<Op>(MlgruOp.Instance);
         services.AddSingleton<Op>(SwishNormOp.Instance);
         services.AddSingleton<Op>(GatedHalvesOp.Instance);
+        services.AddSingleton<IRecipe, MemoryRecipe>();
+        services.AddSingleton<IRecipe, LearningRateRecipe>();
     }
 }

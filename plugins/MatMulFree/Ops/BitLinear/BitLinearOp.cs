@@ -42,7 +42,7 @@ internal sealed class BitLinearOp : Op
 
     public override bool HasExactGradient => false;
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new BitLinearCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new BitLinearCpu(), new BitLinearCuda()];
 
     public override IReadOnlyList<OpBaseline> Baselines { get; } =
     [

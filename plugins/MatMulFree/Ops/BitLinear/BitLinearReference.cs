@@ -45,20 +45,72 @@ internal static class BitLinearReference
 
     /// <summary>
     /// As a user of tensors writes it and the original's unfused layer is: norm, roundings and product one after the other on dequantised numbers. What
-    /// the fused layer's time and memory are compared with.
+    /// the fused layer's time and memory are compared with, so each tensor is given up as soon as nothing but its gradient needs it.
     /// </summary>
     public static NamedTensors Unfused(NamedTensors inputs, OpOptions options)
     {
         using var scope = NewDisposeScope();
-        var (x, norm, w) = (inputs["x"], inputs["norm.weight"], inputs["weight"]);
-        using Scalar epsilon = options.Get("norm_eps", 1e-8), largest = RowQuantizer.Largest, smallest = RowQuantizer.Smallest;
-        using Scalar least = -128, one = 1, minusOne = -1;
-        var n = x * (x.square().mean([-1], keepdim: true) + epsilon).rsqrt() * norm;
-        var xScale = n.abs().amax([-1], keepdim: true).clamp_min(smallest).reciprocal() * largest;
-        var xRounded = (n * xScale).round().clamp(least, largest) / xScale;
-        var wScale = w.abs().mean().clamp_min(smallest);
-        var wRounded = (w / wScale).round().clamp(minusOne, one) * wScale;
-        var y = nn.functional.linear(n + (xRounded - n).detach(), w + (wRounded - w).detach());
-        return new() { ["y"] = y.MoveToOuterDisposeScope() };
+        using Scalar epsilon = options.Get("norm_eps", 1e-8);
+        var n = Normalised(inputs["x"], inputs["norm.weight"], epsilon);
+        var x = Straight(n, Rows);
+        var w = Straight(inputs["weight"], Weights);
+        return new() { ["y"] = nn.functional.linear(x, w).MoveToOuterDisposeScope() };
+    }
+
+    private static Tensor Normalised(Tensor x, Tensor norm, Scalar epsilon)
+    {
+        using var scope = NewDisposeScope();
+        using var rate = Rate(x, epsilon);
+        using var scaled = x * rate;
+        return (scaled * norm).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Rate(Tensor x, Scalar epsilon)
+    {
+        using var scope = NewDisposeScope();
+        return (x.square().mean([-1], keepdim: true) + epsilon).rsqrt().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>v + (round(v) - v), of which autograd sees v alone.</summary>
+    private static Tensor Straight(Tensor v, Func<Tensor, Tensor> round)
+    {
+        using var rounded = round(v);
+        using var difference = rounded - v;
+        rounded.Dispose();
+        using var constant = difference.detach();
+        difference.Dispose();
+        return v + constant;
+    }
+
+    private static Tensor Rows(Tensor n)
+    {
+        using Scalar largest = RowQuantizer.Largest, least = -128;
+        using var scale = ScaleOf(n);
+        using var scaled = n * scale;
+        using var whole = scaled.round();
+        scaled.Dispose();
+        whole.clamp_(least, largest);
+        return whole / scale;
+    }
+
+    private static Tensor ScaleOf(Tensor n)
+    {
+        using var scope = NewDisposeScope();
+        using Scalar largest = RowQuantizer.Largest, smallest = RowQuantizer.Smallest;
+        return (n.abs().amax([-1], keepdim: true).clamp_min(smallest).reciprocal() * largest).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Weights(Tensor w)
+    {
+        using Scalar one = 1, minusOne = -1, smallest = RowQuantizer.Smallest;
+        using var absolute = w.abs();
+        using var mean = absolute.mean();
+        absolute.Dispose();
+        using var scale = mean.clamp_min(smallest);
+        using var ratio = w / scale;
+        using var whole = ratio.round();
+        ratio.Dispose();
+        whole.clamp_(minusOne, one);
+        return whole * scale;
     }
 }

@@ -23,7 +23,7 @@ internal sealed class GatedHalvesOp : Op
     /// <summary>y, [batch, time, dim].</summary>
     public override IReadOnlyList<string> Outputs { get; } = ["y"];
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new GatedHalvesCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new GatedHalvesCpu(), new GatedHalvesCuda()];
 
     /// <summary>Gates.</summary>
     /// <param name="x">[batch, time, 2 · dim].</param>

@@ -26,7 +26,7 @@ internal sealed class MlgruOp : Op
     /// <summary>h, every state, [batch, time, dim]; last_state, [batch, dim].</summary>
     public override IReadOnlyList<string> Outputs { get; } = ["h", "last_state"];
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new MlgruCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new MlgruCpu(), new MlgruCuda()];
 
     public override IReadOnlyList<OpBaseline> Baselines { get; } = [new("loop", (inputs, _) => MlgruReference.Loop(inputs))];
 

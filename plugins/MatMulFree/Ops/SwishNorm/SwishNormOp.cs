@@ -30,7 +30,7 @@ internal sealed class SwishNormOp : Op
     /// <summary>y, as x.</summary>
     public override IReadOnlyList<string> Outputs { get; } = ["y"];
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new SwishNormCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new SwishNormCpu(), new SwishNormCuda()];
 
     /// <summary>Normalises and gates.</summary>
     /// <param name="x">[batch, time, dim].</param>
