@@ -1,0 +1,118 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+
+namespace Zoo.SageAttention.Ops.Sage.Kernels;
+
+/// <summary>128 bits.</summary>
+/// <param name="value">The register.</param>
+internal readonly unsafe struct MixedLanes128(Vector128<int> value) : IMixedLanes<MixedLanes128>
+{
+    private readonly Vector128<int> _value = value;
+
+    private Vector128<float> Single
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => _value.AsSingle();
+    }
+
+    public static int Count => 4;
+
+    public static MixedLanes128 Zero
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => new(Vector128<int>.Zero);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 Create(float value) => new(Vector128.Create(value).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 Create(int bits) => new(Vector128.Create(bits));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 Load(void* source) => new(Vector128.Load((int*)source));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 LoadInt8(sbyte* source)
+    {
+        var bytes = Vector128.CreateScalarUnsafe(*(int*)source).AsSByte();
+        return new(Vector128.WidenLower(Vector128.WidenLower(bytes)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store(void* target) => _value.Store((int*)target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 Pack(MixedLanes128 low, MixedLanes128 high) => new(Vector128.NarrowWithSaturation(low._value, high._value).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 AddPairs(MixedLanes128 sum, MixedLanes128 a, MixedLanes128 b)
+    {
+        Vector128<short> x = a._value.AsInt16(), y = b._value.AsInt16();
+        if (Sse2.IsSupported)
+            return new(sum._value + Sse2.MultiplyAddAdjacent(x, y));
+        if (AdvSimd.Arm64.IsSupported)
+        {
+            var low = AdvSimd.MultiplyWideningLower(x.GetLower(), y.GetLower());
+            return new(sum._value + AdvSimd.Arm64.AddPairwise(low, AdvSimd.MultiplyWideningUpper(x, y)));
+        }
+        var (even, odd) = ((a._value << 16 >> 16) * (b._value << 16 >> 16), (a._value >> 16) * (b._value >> 16));
+        return new(sum._value + even + odd);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 AddInt32(MixedLanes128 a, MixedLanes128 b) => new(a._value + b._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 ShiftLeft(MixedLanes128 a, int count) => new(a._value << count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 And(MixedLanes128 a, MixedLanes128 b) => new(a._value & b._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 Or(MixedLanes128 a, MixedLanes128 b) => new(a._value | b._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 ToSingle(MixedLanes128 a) => new(Vector128.ConvertToSingle(a._value).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 ToInt32(MixedLanes128 a) =>
+        new(Sse2.IsSupported ? Sse2.ConvertToVector128Int32(a.Single) : Vector128.ConvertToInt32Native(Vector128.Round(a.Single)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 Truncate(MixedLanes128 a) => new(Vector128.ConvertToInt32Native(a.Single));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 Add(MixedLanes128 a, MixedLanes128 b) => new((a.Single + b.Single).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 Subtract(MixedLanes128 a, MixedLanes128 b) => new((a.Single - b.Single).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 Multiply(MixedLanes128 a, MixedLanes128 b) => new((a.Single * b.Single).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 Divide(MixedLanes128 a, MixedLanes128 b) => new((a.Single / b.Single).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 MultiplyAdd(MixedLanes128 a, MixedLanes128 b, MixedLanes128 c) =>
+        new(Vector128.MultiplyAddEstimate(a.Single, b.Single, c.Single).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 Max(MixedLanes128 a, MixedLanes128 b) => new(Vector128.MaxNative(a.Single, b.Single).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float MaxOf(MixedLanes128 a)
+    {
+        var two = Vector128.MaxNative(a.Single, Vector128.Shuffle(a.Single, Vector128.Create(2, 3, 2, 3)));
+        return Vector128.MaxNative(two, Vector128.Shuffle(two, Vector128.Create(1, 1, 1, 1))).ToScalar();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int SumInt32(MixedLanes128 a) => Vector128.Sum(a._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float SumOf(MixedLanes128 a) => Vector128.Sum(a.Single);
+}

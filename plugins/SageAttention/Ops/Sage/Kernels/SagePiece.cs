@@ -1,0 +1,191 @@
+using Zoo.Kernels.Cpu;
+
+namespace Zoo.SageAttention.Ops.Sage.Kernels;
+
+/// <summary>Some queries of one head: along the tiles of keys, six queries at a time; scores, weights and their product with the values.</summary>
+/// <remarks>
+/// A query keeps its sums relative to 2^m, m a whole number. A tile's sums have their own n (<see cref="SageSoftmax"/>) and come in times
+/// 2^(n - m); m is raised only when n is far above it, so that sums are hardly ever multiplied again.
+/// </remarks>
+internal unsafe struct SagePiece : ISimdKernel
+{
+    /// <summary>By how much a tile's n may be above m.</summary>
+    private const float Slack = 16;
+
+    public SageSizes Sizes;
+
+    /// <summary>First query and how many.</summary>
+    public int First, Count;
+
+    /// <summary>All queries of the head, [query, 2 · pairs], up to whole tiles of <see cref="PairProducts.Rows"/>.</summary>
+    public short* Queries;
+
+    /// <summary>A factor for each query: its scale, the scores' own, and log2 e.</summary>
+    public float* Factors;
+
+    /// <summary>Keys and values of the head in tiles, as <see cref="SagePacking"/> leaves them.</summary>
+    public short* Keys, Values;
+
+    /// <summary>A factor for each key, up to whole tiles.</summary>
+    public float* KeyScales;
+
+    /// <summary>What is added to the scores in blocks of <see cref="ShiftRows"/> queries, [block, key up to whole tiles]; null for none.</summary>
+    public float* Shifts;
+
+    /// <summary>Queries that share a row of <see cref="Shifts"/>.</summary>
+    public int ShiftRows;
+
+    /// <summary>The values' unit and mean, [padded dim].</summary>
+    public float* ValueScales, ValueMeans;
+
+    /// <summary>All outputs of the head, [query, dim].</summary>
+    public float* Output;
+
+    /// <summary>Memory of <see cref="ScratchFloats"/>.</summary>
+    public float* Scratch;
+
+    /// <summary>Floats that a piece of so many queries needs.</summary>
+    public static long ScratchFloats(SageSizes sizes, int queries)
+    {
+        var width = Simd.Bits / 16;
+        var rows = (queries + PairProducts.Rows - 1) / PairProducts.Rows * PairProducts.Rows;
+        return (long)rows * (sizes.PaddedDim(width) + width / 2 + 1) + PairProducts.Rows * (SageSizes.KeysOfATile * 3L / 2 + width / 2 + 2) + 64;
+    }
+
+    public readonly void Run<V>()
+        where V : struct, ILanes<V>
+    {
+        if (typeof(V) == typeof(Lanes512))
+            Attend<MixedLanes512>();
+        else if (typeof(V) == typeof(Lanes256))
+            Attend<MixedLanes256>();
+        else
+            Attend<MixedLanes128>();
+    }
+
+    private readonly void Attend<L>()
+        where L : struct, IMixedLanes<L>
+    {
+        const int Tile = SageSizes.KeysOfATile, Rows = PairProducts.Rows;
+        var width = 2 * L.Count;
+        var padded = Sizes.PaddedDim(width);
+        var rows = (Count + Rows - 1) / Rows * Rows;
+        var work = new Work<L>
+        {
+            Padded = padded,
+            Scores = Scratch,
+            Weights = (short*)(Scratch + Rows * Tile),
+            Tops = Scratch + Rows * Tile * 3 / 2,
+        };
+        work.Totals = work.Tops + Rows * L.Count;
+        work.Sums = work.Totals + (long)rows * L.Count;
+        work.Powers = work.Sums + (long)rows * padded;
+        work.Shares = work.Powers + rows;
+        new Span<float>(work.Totals, rows * (L.Count + padded)).Clear();
+        new Span<float>(work.Powers, rows).Fill(float.NegativeInfinity);
+        new Span<float>(work.Scores, Rows * Tile * 3 / 2).Clear();
+        new Span<float>(work.Shares, 2 * Rows).Clear();
+        var (pairs, keyTile, valueTile) = (Sizes.DimPairs, (long)Sizes.DimPairs * 2 * Tile, (long)padded * Tile);
+        var end = Sizes.Seen(First + Count - 1);
+        for (var key = 0; key < end; key += Tile)
+        {
+            short* keys = Keys + key / Tile * keyTile, values = Values + key / Tile * valueTile;
+            for (var row = 0; row < Count; row += Rows)
+            {
+                var last = Math.Min(Rows, Count - row) - 1;
+                var seen = Math.Min(Tile, Sizes.Seen(First + row + last) - key);
+                if (seen <= 0)
+                    continue;
+                var columns = (seen + width - 1) / width * width;
+                for (var i = 0; i < Rows; i++)
+                    L.Create(float.NegativeInfinity).Store(work.Tops + i * L.Count);
+                PairProducts.Run<L, ScoreEnd<L>>(
+                    Queries + (long)(First + row) * pairs * 2, pairs, keys, 2L * width * pairs, pairs, columns,
+                    new ScoreEnd<L>(work.Scores, work.Tops, KeyScales + key));
+                Weigh(work, row, last + 1, key, seen);
+                PairProducts.Run<L, ValueEnd<L>>(
+                    work.Weights, Tile / 2, values, 2L * width * (Tile / 2), (seen + 1) / 2, padded,
+                    new ValueEnd<L>(work.Sums + (long)row * padded, padded, work.Shares));
+            }
+        }
+        for (var i = 0; i < Count; i++)
+            Finish(work.Sums + (long)i * padded, L.SumOf(L.Load(work.Totals + i * L.Count)), Output + (long)(First + i) * Sizes.Dim);
+    }
+
+    /// <summary>Weights of six rows in this tile, and what their sums there count.</summary>
+    private readonly void Weigh<L>(in Work<L> work, int row, int count, int key, int seen)
+        where L : struct, IMixedLanes<L>
+    {
+        const int Tile = SageSizes.KeysOfATile;
+        var step = SageSoftmax.Step<L>();
+        var columns = (seen + step - 1) / step * step;
+        var query = First + row;
+        var ns = work.Shares + PairProducts.Rows;
+        var isPlain = Shifts == null && Math.Min(Tile, Sizes.Seen(query) - key) == columns;
+        for (var i = 0; i < count; i++)
+        {
+            var factor = Factors[query + i];
+            if (!isPlain)
+            {
+                var seenByRow = Math.Clamp(Sizes.Seen(query + i) - key, 0, Tile);
+                var shifts = Shifts == null ? null : Shifts + (long)((query + i) / ShiftRows) * Sizes.Tiles * Tile + key;
+                SageSoftmax.Complete<L>(work.Scores + i * Tile, shifts, factor, seenByRow, columns, work.Tops + i * L.Count);
+                if (Shifts != null)
+                    factor = 1;
+            }
+            var n = MathF.Ceiling(L.MaxOf(L.Load(work.Tops + i * L.Count)) * factor);
+            var power = work.Powers[row + i];
+            if (n > power + Slack)
+            {
+                Raise(work, row + i, power - n);
+                work.Powers[row + i] = power = n;
+            }
+            ns[i] = n;
+            work.Shares[i] = PowerOfTwo(n - power);
+        }
+        for (var i = 0; i < count; i++)
+        {
+            SageSoftmax.Weigh<L>(
+                work.Scores + i * Tile, Shifts == null ? Factors[query + i] : 1, ns[i], columns, work.Weights + i * Tile, work.Shares[i],
+                work.Totals + (row + i) * L.Count);
+        }
+    }
+
+    /// <summary>Multiplies what a row has so far with 2^n.</summary>
+    private static void Raise<L>(in Work<L> work, int row, float n)
+        where L : struct, IMixedLanes<L>
+    {
+        var again = PowerOfTwo(n);
+        for (var i = 0; i < work.Padded; i++)
+            work.Sums[(long)row * work.Padded + i] *= again;
+        for (var i = 0; i < L.Count; i++)
+            work.Totals[row * L.Count + i] *= again;
+    }
+
+    /// <summary>2^n for whole n up to 127; 0 where that is no normal number.</summary>
+    private static float PowerOfTwo(float n) => n < -126 ? 0 : BitConverter.Int32BitsToSingle(float.ConvertToIntegerNative<int>(n) + 127 << 23);
+
+    private readonly void Finish(float* sums, float total, float* y)
+    {
+        var share = 1 / total;
+        for (var i = 0; i < Sizes.Dim; i++)
+            y[i] = total == 0 ? 0 : sums[i] * share * ValueScales[i] + ValueMeans[i];
+    }
+
+    /// <summary>Memory of a piece.</summary>
+    private struct Work<L>
+        where L : struct, IMixedLanes<L>
+    {
+        public int Padded;
+
+        /// <summary>Of six rows: scores and weights in a tile, the largest score by lane.</summary>
+        public float* Scores, Tops;
+        public short* Weights;
+
+        /// <summary>Of every row: weighted values, sums of weights by lane, m.</summary>
+        public float* Sums, Totals, Powers;
+
+        /// <summary>Of six rows: what a tile's sums count, and behind those each n.</summary>
+        public float* Shares;
+    }
+}

@@ -1,0 +1,90 @@
+using System.Runtime.CompilerServices;
+
+namespace Zoo.SageAttention.Ops.Sage.Kernels;
+
+/// <summary>Turns scores of one tile of keys into whole weights 0 to <see cref="Largest"/>.</summary>
+/// <remarks>
+/// Weights are 2^(score - n) for the whole number n next above the row's largest score in this tile: so the largest weight of every tile uses the
+/// upper half of the range, whatever other tiles hold, and what a tile's sums have to be multiplied with is a power of two.
+/// </remarks>
+internal static unsafe class SageSoftmax
+{
+    /// <summary>The weight of a score that equals n.</summary>
+    public const int Largest = 8191;
+
+    /// <summary>A score that is not there, in units of the base-2 logarithm.</summary>
+    private const float Never = -1e30f;
+
+    // Largest · 2^f for f in [-1/2, 1/2], by rising powers: within 7.5e-5 of it
+    private const float P0 = Largest * 0.99992807f, P1 = Largest * 0.69326099f, P2 = Largest * 0.24261112f, P3 = Largest * 0.05517167f;
+
+    private const float Rounder = 12582912f;    // added, it rounds a number below 2^22, which then stands in the lowest bits
+    private const float Least = -20;            // Largest · 2^-20 is rounded to nothing
+
+    /// <summary>Keys that <see cref="Weigh"/> works on at a time.</summary>
+    public static int Step<L>()
+        where L : struct, IMixedLanes<L> => 4 * L.Count;
+
+    /// <summary>Completes the scores of a row that are not as <see cref="ScoreEnd{L}"/> leaves them: shifted, or not all seen.</summary>
+    /// <param name="scores">Of one row.</param>
+    /// <param name="shifts">Added to the scores after <paramref name="factor"/>; null for none, and scores are then left without the factor.</param>
+    /// <param name="factor">The row's own.</param>
+    /// <param name="seen">Keys that the row sees, at least 1.</param>
+    /// <param name="columns">Up to where scores are wanted.</param>
+    /// <param name="top">The largest of each lane.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Complete<L>(float* scores, float* shifts, float factor, int seen, int columns, float* top)
+        where L : struct, IMixedLanes<L>
+    {
+        var wide = L.Create(factor);
+        for (var i = 0; i < seen && shifts != null; i += L.Count)
+            L.MultiplyAdd(L.Load(scores + i), wide, L.Load(shifts + i)).Store(scores + i);
+        for (var i = seen; i < columns; i++)
+            scores[i] = Never;
+        var largest = L.Create(float.NegativeInfinity);
+        for (var i = 0; i < columns; i += L.Count)
+            largest = L.Max(largest, L.Load(scores + i));
+        largest.Store(top);
+    }
+
+    /// <summary>Weights of a row.</summary>
+    /// <param name="scores">Whole steps of them.</param>
+    /// <param name="factor">Factor of the scores.</param>
+    /// <param name="n">What is taken off after it.</param>
+    /// <param name="columns">How many.</param>
+    /// <param name="weights">int16.</param>
+    /// <param name="power">What they count.</param>
+    /// <param name="totals">One register: their sums by lane, times <paramref name="power"/>, are added.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Weigh<L>(float* scores, float factor, float n, int columns, short* weights, float power, float* totals)
+        where L : struct, IMixedLanes<L>
+    {
+        L wide = L.Create(factor), shift = L.Create(-n), sum = L.Zero, ones = L.Create(0x00010001);
+        L least = L.Create(Least), rounder = L.Create(Rounder);
+        L p0 = L.Create(P0), p1 = L.Create(P1), p2 = L.Create(P2), p3 = L.Create(P3);
+        for (var i = 0; i < columns; i += 4 * L.Count)
+        {
+            var a = L.Max(L.MultiplyAdd(L.Load(scores + i), wide, shift), least);
+            var b = L.Max(L.MultiplyAdd(L.Load(scores + i + L.Count), wide, shift), least);
+            var c = L.Max(L.MultiplyAdd(L.Load(scores + i + 2 * L.Count), wide, shift), least);
+            var d = L.Max(L.MultiplyAdd(L.Load(scores + i + 3 * L.Count), wide, shift), least);
+            var low = L.Pack(Power(a, rounder, p0, p1, p2, p3), Power(b, rounder, p0, p1, p2, p3));
+            var high = L.Pack(Power(c, rounder, p0, p1, p2, p3), Power(d, rounder, p0, p1, p2, p3));
+            sum = L.AddPairs(L.AddPairs(sum, low, ones), high, ones);
+            low.Store(weights + i);
+            high.Store(weights + i + 2 * L.Count);
+        }
+        L.MultiplyAdd(L.ToSingle(sum), L.Create(power), L.Load(totals)).Store(totals);
+    }
+
+    /// <summary>Largest · 2^t for t up to 0, rounded.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static L Power<L>(L t, L rounder, L p0, L p1, L p2, L p3)
+        where L : struct, IMixedLanes<L>
+    {
+        var biased = L.Add(t, rounder);
+        var f = L.Subtract(t, L.Subtract(biased, rounder));
+        var p = L.MultiplyAdd(L.MultiplyAdd(L.MultiplyAdd(p3, f, p2), f, p1), f, p0);
+        return L.ToInt32(L.AddInt32(p, L.ShiftLeft(biased, 23)));
+    }
+}
