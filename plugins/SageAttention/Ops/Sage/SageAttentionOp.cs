@@ -50,7 +50,7 @@ internal sealed class SageAttentionOp : Op
 
     public override IReadOnlyList<string> CaseNames { get; } = [CaseName];
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new SageCuda()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new SageAttentionCpu(), new SageCuda()];
 
     public override bool HasExactGradient => false;
 

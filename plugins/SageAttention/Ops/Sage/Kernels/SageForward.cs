@@ -9,24 +9,19 @@ internal static unsafe class SageForward
     private const int QueriesOfAPiece = 96;
     private const long BytesAtATime = 1 << 20;      // packed keys and values that wait for their queries: about what a second cache holds
 
-    /// <summary>o = softmax(scale · q kᵀ) v.</summary>
+    /// <summary>o = softmax(scale · q kᵀ) v. There is at least one key, and a head has at least one dimension.</summary>
     /// <param name="sizes">Sizes.</param>
     /// <param name="plan">How it is quantised.</param>
     /// <param name="q">[batch, head, query, dim].</param>
     /// <param name="k">[batch, key head, key, dim].</param>
     /// <param name="v">[batch, key head, key, dim].</param>
     /// <param name="o">[batch, head, query, dim]; zero for a query that sees no key.</param>
-    public static void Run(SageSizes sizes, SagePlan plan, float* q, float* k, float* v, float* o)
+    /// <param name="results">What is wanted besides.</param>
+    public static void Run(SageSizes sizes, SagePlan plan, float* q, float* k, float* v, float* o, SageResults results)
     {
         var units = sizes.Batch * sizes.KeyHeads;
-        if (units == 0 || sizes.Queries == 0 || sizes.Dim == 0)
+        if (units == 0 || sizes.Queries == 0)
             return;
-        if (sizes.Keys == 0)
-        {
-            for (var i = 0L; i < (long)units * sizes.Group * sizes.Queries; i++)
-                new Span<float>(o + i * sizes.Dim, sizes.Dim).Clear();
-            return;
-        }
         var bytes = SageMemory.Bytes(sizes, plan);
         var together = (int)Math.Clamp(BytesAtATime / bytes, Math.Min(WorkShare.Threads, units), units);
         var memory = (byte*)NativeMemory.AlignedAlloc((nuint)(together * bytes), 64);
@@ -65,9 +60,11 @@ internal static unsafe class SageForward
             Sizes = sizes,
             Plan = plan,
             Memory = new SageMemory(memory + slot * bytes, sizes, plan),
-            Queries = q + (long)unit * sizes.Group * sizes.Queries * sizes.Dim,
-            Keys = k + (long)unit * sizes.Keys * sizes.Dim,
-            Values = v + (long)unit * sizes.Keys * sizes.Dim,
+            Results = results,
+            Unit = unit,
+            Queries = q,
+            Keys = k,
+            Values = v,
         };
 
         void Attend(SageMemory from, int head, int member, int piece)
@@ -87,8 +84,8 @@ internal static unsafe class SageForward
                     Keys = from.Keys,
                     Values = from.Values,
                     KeyScales = from.KeyScales,
-                    Shifts = plan.SmoothedQueries == 0 ? null : from.Shifts(member),
-                    ShiftRows = plan.SmoothedQueries,
+                    TileFlaws = from.TileFlaws,
+                    Corrections = plan.SmoothsQueries ? from.Corrections(member) : null,
                     ValueScales = from.ValueScales,
                     ValueMeans = from.ValueMeans,
                     Output = o + (long)head * sizes.Queries * sizes.Dim,

@@ -18,7 +18,8 @@ internal readonly unsafe struct SageMemory
         ValueScales = ValueMeans + padded;
         ValueInverses = ValueScales + padded;
         KeyScales = ValueInverses + padded;
-        Keys = (short*)(KeyScales + keys);
+        TileFlaws = KeyScales + keys;
+        Keys = (short*)(TileFlaws + Round(sizes.Tiles));
         Values = Keys + keys * sizes.DimPairs * 2;
         _members = (float*)(Values + keys * padded);
         _floatsOfAMember = FloatsOfAMember(sizes, plan);
@@ -33,6 +34,9 @@ internal readonly unsafe struct SageMemory
     /// <summary>A factor for each key; zeros behind the last.</summary>
     public readonly float* KeyScales;
 
+    /// <summary>For each tile of keys 0, or NaN where one of its keys is not finite.</summary>
+    public readonly float* TileFlaws;
+
     /// <summary>In tiles and panels.</summary>
     public readonly short* Keys, Values;
 
@@ -42,22 +46,22 @@ internal readonly unsafe struct SageMemory
     /// <summary>A factor for each query of one query head.</summary>
     public float* Factors(int member) => _members + member * _floatsOfAMember;
 
-    /// <summary>What is added to scores, [block of queries, key up to whole tiles].</summary>
-    public float* Shifts(int member) => (float*)(Queries(member) + QueryNumbers(_sizes));
+    /// <summary>What the means of queries add to scores, [block of queries, key up to whole tiles].</summary>
+    public float* Corrections(int member) => (float*)(Queries(member) + QueryNumbers(_sizes));
 
     /// <summary>Bytes of one key head with its query heads.</summary>
     public static long Bytes(SageSizes sizes, SagePlan plan)
     {
         var (padded, keys) = (sizes.PaddedDim(Width), (long)sizes.Tiles * SageSizes.KeysOfATile);
-        return Round(sizeof(float) * (4 * padded + keys + sizes.Group * FloatsOfAMember(sizes, plan)) + sizeof(short) * keys * (sizes.DimPairs * 2 + padded));
+        return Round(sizeof(float) * (4 * padded + keys + Round(sizes.Tiles) + sizes.Group * FloatsOfAMember(sizes, plan)) + sizeof(short) * keys * (sizes.DimPairs * 2 + padded));
     }
 
-    /// <summary>Blocks of queries that are smoothed together.</summary>
-    public static int ShiftBlocks(SageSizes sizes, SagePlan plan) =>
-        plan.SmoothedQueries == 0 ? 0 : (sizes.Queries + plan.SmoothedQueries - 1) / plan.SmoothedQueries;
-
     private static long FloatsOfAMember(SageSizes sizes, SagePlan plan) =>
-        Round(sizes.Queries) + QueryNumbers(sizes) / 2 + (long)ShiftBlocks(sizes, plan) * sizes.Tiles * SageSizes.KeysOfATile;
+        Round(sizes.Queries) + QueryNumbers(sizes) / 2 + CorrectionNumbers(sizes, plan);
+
+    private static long CorrectionNumbers(SageSizes sizes, SagePlan plan) => plan.SmoothsQueries
+        ? (sizes.Queries + QuantizedInputs.TokensOfMean - 1L) / QuantizedInputs.TokensOfMean * sizes.Tiles * SageSizes.KeysOfATile
+        : 0;
 
     private static long QueryNumbers(SageSizes sizes) => Round(((long)sizes.Queries + PairProducts.Rows) * sizes.DimPairs * 2);
 

@@ -12,6 +12,12 @@ internal unsafe struct SagePiece : ISimdKernel
     /// <summary>By how much a tile's n may be above m.</summary>
     private const float Slack = 16;
 
+    /// <summary>A factor is at least so large, that scores which are not there stay far below all others.</summary>
+    private const float LeastFactor = 1e-34f;
+
+    /// <summary>Up to this n, a product and n may be put together with one rounding: it is below 1, whatever the scores.</summary>
+    private const float LargestSplit = 1 << 21;
+
     public SageSizes Sizes;
 
     /// <summary>First query and how many.</summary>
@@ -29,11 +35,13 @@ internal unsafe struct SagePiece : ISimdKernel
     /// <summary>A factor for each key, up to whole tiles.</summary>
     public float* KeyScales;
 
-    /// <summary>What is added to the scores in blocks of <see cref="ShiftRows"/> queries, [block, key up to whole tiles]; null for none.</summary>
-    public float* Shifts;
+    /// <summary>For each tile of keys 0 or NaN.</summary>
+    public float* TileFlaws;
 
-    /// <summary>Queries that share a row of <see cref="Shifts"/>.</summary>
-    public int ShiftRows;
+    /// <summary>
+    /// What is added to the scores of each <see cref="QuantizedInputs.TokensOfMean"/> queries, [block, key up to whole tiles]; null for nothing.
+    /// </summary>
+    public float* Corrections;
 
     /// <summary>The values' unit and mean, [padded dim].</summary>
     public float* ValueScales, ValueMeans;
@@ -49,7 +57,7 @@ internal unsafe struct SagePiece : ISimdKernel
     {
         var width = Simd.Bits / 16;
         var rows = (queries + PairProducts.Rows - 1) / PairProducts.Rows * PairProducts.Rows;
-        return (long)rows * (sizes.PaddedDim(width) + width / 2 + 1) + PairProducts.Rows * (SageSizes.KeysOfATile * 3L / 2 + width / 2 + 2) + 64;
+        return (long)rows * (sizes.PaddedDim(width) + width / 2 + 1) + PairProducts.Rows * (SageSizes.KeysOfATile * 3L / 2 + width / 2 + 3) + 64;
     }
 
     public readonly void Run<V>()
@@ -81,10 +89,12 @@ internal unsafe struct SagePiece : ISimdKernel
         work.Sums = work.Totals + (long)rows * L.Count;
         work.Powers = work.Sums + (long)rows * padded;
         work.Shares = work.Powers + rows;
+        work.Shifts = work.Shares + Rows;
+        work.RowFactors = work.Shifts + Rows;
         new Span<float>(work.Totals, rows * (L.Count + padded)).Clear();
         new Span<float>(work.Powers, rows).Fill(float.NegativeInfinity);
         new Span<float>(work.Scores, Rows * Tile * 3 / 2).Clear();
-        new Span<float>(work.Shares, 2 * Rows).Clear();
+        new Span<float>(work.Shares, 3 * Rows).Clear();
         var (pairs, keyTile, valueTile) = (Sizes.DimPairs, (long)Sizes.DimPairs * 2 * Tile, (long)padded * Tile);
         var end = Sizes.Seen(First + Count - 1);
         for (var key = 0; key < end; key += Tile)
@@ -120,17 +130,24 @@ internal unsafe struct SagePiece : ISimdKernel
         var step = SageSoftmax.Step<L>();
         var columns = (seen + step - 1) / step * step;
         var query = First + row;
-        var ns = work.Shares + PairProducts.Rows;
-        var isPlain = Shifts == null && Math.Min(Tile, Sizes.Seen(query) - key) == columns;
+        var isPlain = Corrections == null && Math.Min(Tile, Sizes.Seen(query) - key) == columns;
+        var flaw = TileFlaws[key / Tile];
         for (var i = 0; i < count; i++)
         {
-            var factor = Factors[query + i];
+            var scores = work.Scores + i * Tile;
+            var factor = Math.Max(Factors[query + i], LeastFactor);
             if (!isPlain)
             {
                 var seenByRow = Math.Clamp(Sizes.Seen(query + i) - key, 0, Tile);
-                var shifts = Shifts == null ? null : Shifts + (long)((query + i) / ShiftRows) * Sizes.Tiles * Tile + key;
-                SageSoftmax.Complete<L>(work.Scores + i * Tile, shifts, factor, seenByRow, columns, work.Tops + i * L.Count);
-                if (Shifts != null)
+                if (seenByRow == 0)
+                {
+                    (work.RowFactors[i], work.Shifts[i], work.Shares[i]) = (1, 0, 0);       // whatever its weights: they count nothing
+                    continue;
+                }
+                var corrections = Corrections == null ? null
+                    : Corrections + (long)((query + i) / QuantizedInputs.TokensOfMean) * Sizes.Tiles * Tile + key;
+                SageSoftmax.Complete<L>(scores, corrections, factor, seenByRow, columns, work.Tops + i * L.Count);
+                if (corrections != null)
                     factor = 1;
             }
             var n = MathF.Ceiling(L.MaxOf(L.Load(work.Tops + i * L.Count)) * factor);
@@ -140,13 +157,19 @@ internal unsafe struct SagePiece : ISimdKernel
                 Raise(work, row + i, power - n);
                 work.Powers[row + i] = power = n;
             }
-            ns[i] = n;
-            work.Shares[i] = PowerOfTwo(n - power);
+            work.Shares[i] = PowerOfTwo(n - power) + flaw;
+            if (Math.Abs(n) > LargestSplit)
+            {
+                SageSoftmax.Subtract<L>(scores, factor, n, columns);
+                (factor, n) = (1, 0);
+            }
+            work.Shifts[i] = n;
+            work.RowFactors[i] = factor;
         }
         for (var i = 0; i < count; i++)
         {
             SageSoftmax.Weigh<L>(
-                work.Scores + i * Tile, Shifts == null ? Factors[query + i] : 1, ns[i], columns, work.Weights + i * Tile, work.Shares[i],
+                work.Scores + i * Tile, work.RowFactors[i], work.Shifts[i], columns, work.Weights + i * Tile, work.Shares[i],
                 work.Totals + (row + i) * L.Count);
         }
     }
@@ -162,8 +185,8 @@ internal unsafe struct SagePiece : ISimdKernel
             work.Totals[row * L.Count + i] *= again;
     }
 
-    /// <summary>2^n for whole n up to 127; 0 where that is no normal number.</summary>
-    private static float PowerOfTwo(float n) => n < -126 ? 0 : BitConverter.Int32BitsToSingle(float.ConvertToIntegerNative<int>(n) + 127 << 23);
+    /// <summary>2^n for whole n up to 127; 0 where that is no normal number; NaN of NaN.</summary>
+    private static float PowerOfTwo(float n) => n < -126 ? 0 : BitConverter.Int32BitsToSingle(float.ConvertToIntegerNative<int>(n) + 127 << 23) + n * 0;
 
     private readonly void Finish(float* sums, float total, float* y)
     {
@@ -185,7 +208,7 @@ internal unsafe struct SagePiece : ISimdKernel
         /// <summary>Of every row: weighted values, sums of weights by lane, m.</summary>
         public float* Sums, Totals, Powers;
 
-        /// <summary>Of six rows: what a tile's sums count, and behind those each n.</summary>
-        public float* Shares;
+        /// <summary>Of six rows: what a tile's sums count, and what scores are multiplied with and shifted by.</summary>
+        public float* Shares, RowFactors, Shifts;
     }
 }

@@ -3,8 +3,7 @@ namespace Zoo.SageAttention.Ops.Sage.Kernels;
 /// <summary>Sizes of one call.</summary>
 /// <param name="Heads">Query heads, a multiple of <paramref name="KeyHeads"/>.</param>
 /// <param name="Before">Keys that the first query sees beyond the first one, where attention is causal; may be negative.</param>
-/// <param name="Scale">Factor on the scores, before the natural exponential.</param>
-internal readonly record struct SageSizes(int Batch, int Heads, int KeyHeads, int Queries, int Keys, int Dim, bool IsCausal, int Before, float Scale)
+internal readonly record struct SageSizes(int Batch, int Heads, int KeyHeads, int Queries, int Keys, int Dim, bool IsCausal, int Before)
 {
     /// <summary>Keys that are worked on at a time: what they and their values take lies in the first cache.</summary>
     public const int KeysOfATile = 64;

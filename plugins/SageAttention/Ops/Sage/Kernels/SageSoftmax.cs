@@ -12,8 +12,8 @@ internal static unsafe class SageSoftmax
     /// <summary>The weight of a score that equals n.</summary>
     public const int Largest = 8191;
 
-    /// <summary>A score that is not there, in units of the base-2 logarithm.</summary>
-    private const float Never = -1e30f;
+    /// <summary>A score that is not there.</summary>
+    private const float Never = float.MinValue;
 
     // Largest · 2^f for f in [-1/2, 1/2], by rising powers: within 7.5e-5 of it
     private const float P0 = Largest * 0.99992807f, P1 = Largest * 0.69326099f, P2 = Largest * 0.24261112f, P3 = Largest * 0.05517167f;
@@ -25,26 +25,34 @@ internal static unsafe class SageSoftmax
     public static int Step<L>()
         where L : struct, IMixedLanes<L> => 4 * L.Count;
 
-    /// <summary>Completes the scores of a row that are not as <see cref="ScoreEnd{L}"/> leaves them: shifted, or not all seen.</summary>
+    /// <summary>Completes the scores of a row that are not as <see cref="ScoreEnd{L}"/> leaves them: corrected, or not all seen.</summary>
     /// <param name="scores">Of one row.</param>
-    /// <param name="shifts">Added to the scores after <paramref name="factor"/>; null for none, and scores are then left without the factor.</param>
+    /// <param name="corrections">Added to the scores after <paramref name="factor"/>; null for none, and scores are then left without the factor.</param>
     /// <param name="factor">The row's own.</param>
     /// <param name="seen">Keys that the row sees, at least 1.</param>
     /// <param name="columns">Up to where scores are wanted.</param>
     /// <param name="top">The largest of each lane.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Complete<L>(float* scores, float* shifts, float factor, int seen, int columns, float* top)
+    public static void Complete<L>(float* scores, float* corrections, float factor, int seen, int columns, float* top)
         where L : struct, IMixedLanes<L>
     {
         var wide = L.Create(factor);
-        for (var i = 0; i < seen && shifts != null; i += L.Count)
-            L.MultiplyAdd(L.Load(scores + i), wide, L.Load(shifts + i)).Store(scores + i);
+        for (var i = 0; i < seen && corrections != null; i += L.Count)
+            L.MultiplyAdd(L.Load(scores + i), wide, L.Load(corrections + i)).Store(scores + i);
         for (var i = seen; i < columns; i++)
             scores[i] = Never;
         var largest = L.Create(float.NegativeInfinity);
         for (var i = 0; i < columns; i += L.Count)
             largest = L.Max(largest, L.Load(scores + i));
         largest.Store(top);
+    }
+
+    /// <summary>score · factor - n in two steps, each rounded, so that no score comes out above n however large it is.</summary>
+    public static void Subtract<L>(float* scores, float factor, float n, int columns)
+        where L : struct, IMixedLanes<L>
+    {
+        for (var i = 0; i < columns; i += L.Count)
+            L.Subtract(L.Multiply(L.Load(scores + i), L.Create(factor)), L.Create(n)).Store(scores + i);
     }
 
     /// <summary>Weights of a row.</summary>
