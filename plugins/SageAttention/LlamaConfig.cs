@@ -158,5 +158,7 @@ public sealed record LlamaConfig : TransformerConfig
             yield return $"heads are {HeadDim} wide; rotary positions need an even width.";
         if (Heads % KeyHeadCount != 0)
             yield return $"'num_attention_heads' is {Heads} and 'num_key_value_heads' {KeyHeadCount}; the first must be a multiple of the second.";
+        foreach (var problem in AttentionProblems())
+            yield return problem;
     }
 }

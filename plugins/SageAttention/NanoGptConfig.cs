@@ -89,5 +89,9 @@ public sealed record NanoGptConfig : TransformerConfig
             yield return problem;
         if (Heads > 0 && EmbeddingDim % Heads != 0)
             yield return $"'n_embd' is {EmbeddingDim} and 'n_head' {Heads}; the first must be a multiple of the second.";
+        if (small.Count > 0)
+            yield break;
+        foreach (var problem in AttentionProblems())
+            yield return problem;
     }
 }

@@ -15,5 +15,7 @@ public sealed class SageAttentionPlugin : IZooPlugin
         services.AddSingleton<Op>(SageAttentionOp.Instance);
         services.AddSingleton<IRecipe, ShakespeareRecipe>();
         services.AddSingleton<IRecipe, AccuracyRecipe>();
+        services.AddSingleton<IRecipe, SpeedRecipe>();
+        services.AddSingleton<IRecipe, EndToEndRecipe>();
     }
 }

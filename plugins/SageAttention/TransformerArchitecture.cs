@@ -22,13 +22,15 @@ public sealed class TransformerArchitecture : IModelArchitecture
         Kind = ModelKind.TokenModel,
         Aliases = [new ArchitectureAlias("nanogpt", "default"), new ArchitectureAlias("llama", "llama-tiny")],
         Abilities = ModelAbilities.Step | ModelAbilities.Causal | ModelAbilities.ConstantMemoryStep | ModelAbilities.BFloat16,
-        Ops = ["attention", "cross_entropy", "gelu", "layer_norm", "rms_norm", "rope", "swiglu"],
+        Ops = ["attention", "cross_entropy", "gelu", "layer_norm", "rms_norm", "rope", "sage_attention", "swiglu"],
         Limits =
         [
             "A sequence is at most block_size or max_position_embeddings long. The key and value cache is allocated once for that many tokens: a " +
                 "step's memory does not grow, its time does, with the tokens seen.",
             "nanoGPT's weights are those of nn.Linear, [out, in]; Hugging Face's GPT-2 checkpoints have them transposed and under other names.",
             "rope_scaling is not implemented, and a config that has it is refused.",
+            "attention \"sage\" is for evaluation, prefill and scoring: where gradients are asked for, exact attention runs; a single query reads its " +
+                "cache exactly. kv_cache \"int8\" runs on the CPU. With either, outputs differ from the exact ones by the quantisation.",
             "Dropout of attention weights runs as separate tensor operations, without the attention kernel.",
         ],
     };

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Zoo.Architectures;
+using Zoo.SageAttention.Ops.Sage;
 
 namespace Zoo.SageAttention;
 
@@ -8,6 +9,18 @@ public abstract record TransformerConfig : ModelConfig
 {
     /// <summary>How many ids there are; V.</summary>
     [JsonPropertyName("vocab_size")] public int VocabSize { get; init; } = 65;
+
+    /// <summary>
+    /// How whole sequences are attended to outside training: "exact" or "sage". Training is exact either way, because quantised attention has no
+    /// gradient.
+    /// </summary>
+    [JsonPropertyName("attention")] public AttentionKind Attention { get; init; }
+
+    /// <summary>Bits of queries and keys where attention is "sage": 8 with smoothed keys, or 4 with smoothed keys and queries.</summary>
+    [JsonPropertyName("attention_bits")] public int AttentionBits { get; init; } = 8;
+
+    /// <summary>How the step form keeps keys and values: "float32", or "int8" in at most 0.3 times its memory.</summary>
+    [JsonPropertyName("kv_cache")] public CacheKind Cache { get; init; }
 
     /// <summary>Width of the residual stream; D.</summary>
     [JsonIgnore]
@@ -37,6 +50,15 @@ public abstract record TransformerConfig : ModelConfig
     /// <param name="sizes">Keys with values that must be at least 1.</param>
     private protected IEnumerable<string> TooSmall(params IEnumerable<(string Key, int Value)> sizes) =>
         sizes.Append((Key: "vocab_size", Value: VocabSize)).Where(s => s.Value < 1).Select(s => $"'{s.Key}' is {s.Value}; it must be at least 1.");
+
+    /// <summary>What is wrong with how attention is computed and kept.</summary>
+    private protected IEnumerable<string> AttentionProblems()
+    {
+        if (AttentionBits is not (8 or 4))
+            yield return $"'attention_bits' is {AttentionBits}; it must be 8 or 4.";
+        if (Attention == AttentionKind.Sage && HeadDim > SageAttentionOp.MostDims)
+            yield return $"'attention' is \"sage\" and heads are {HeadDim} wide; quantised attention takes at most {SageAttentionOp.MostDims}.";
+    }
 
     /// <summary>A value that must be a finite number in a range.</summary>
     private protected static IEnumerable<string> Outside(string key, double value, double least, double below) =>

@@ -1,13 +1,27 @@
+using System.Text.Json.Nodes;
 using TorchSharp;
 using Zoo.Kernels;
+using Zoo.SageAttention.Ops.Sage;
 using static TorchSharp.torch;
 
 namespace Zoo.SageAttention;
 
-/// <summary>Exact causal attention in its three uses: training, prefill into a cache, one token after a cache.</summary>
+/// <summary>Causal attention in its three uses: training, prefill into a cache, one token after a cache.</summary>
+/// <remarks>
+/// Quantised where the config says so and no gradient is asked for, over whole sequences. One token reads its cache: to quantise one query would
+/// win nothing.
+/// </remarks>
+/// <param name="config">Which attention.</param>
 /// <param name="kernels">Which backend is wanted.</param>
-internal sealed class AttentionHeads(KernelChoice kernels)
+internal sealed class AttentionHeads(TransformerConfig config, KernelChoice kernels)
 {
+    private readonly OpOptions _quantised = new(new JsonObject
+    {
+        ["is_causal"] = true,
+        ["qk_bits"] = config.AttentionBits,
+        ["smooth_q"] = config.AttentionBits == 4,
+    });
+
     /// <summary>Attention of a whole sequence.</summary>
     /// <param name="q">[batch, time, head, dim].</param>
     /// <param name="k">[batch, time, key head, dim].</param>
@@ -15,28 +29,30 @@ internal sealed class AttentionHeads(KernelChoice kernels)
     /// <param name="dropout">Drops attention weights; null outside training.</param>
     /// <param name="cache">Gets k and v, and is attended to as well; null where nothing is remembered.</param>
     /// <returns>[batch, time, head × dim].</returns>
-    public Tensor Attend(Tensor q, Tensor k, Tensor v, DropoutMask? dropout, LayerCache? cache)
+    public Tensor Attend(Tensor q, Tensor k, Tensor v, DropoutMask? dropout, ILayerCache? cache)
     {
+        if (dropout is not null && cache is null)
+            return WithDropout(q, k, v, dropout).flatten(2, 3);
         if (cache is null)
-            return (dropout is null ? Attention.Apply(q, k, v, kernels: kernels) : WithDropout(q, k, v, dropout)).flatten(2, 3);
+            return Whole(q, k.transpose(1, 2), v.transpose(1, 2));
         var before = cache.Length;
         cache.Append(k, v);
         if (q.shape[1] == 1)
-            return One(q, cache).flatten(2, 3);
-        return (before == 0
-            ? Attention.Apply(q, k, v, kernels: kernels)
-            : Attention.Apply(q, cache.Keys.transpose(1, 2), cache.Values.transpose(1, 2), kernels: kernels)).flatten(2, 3);
+            return cache.AttendOne(q).flatten(2, 3);
+        return before == 0 ? Whole(q, k.transpose(1, 2), v.transpose(1, 2)) : Whole(q, cache.Keys, cache.Values);
     }
 
-    /// <summary>One query a sequence: all keys are seen, and two small products read the cache where it lies.</summary>
-    private static Tensor One(Tensor q, LayerCache cache)
+    /// <summary>Queries of the last keys.</summary>
+    /// <param name="q">[batch, time, head, dim].</param>
+    /// <param name="k">[batch, key head, key, dim].</param>
+    /// <param name="v">[batch, key head, key, dim].</param>
+    private Tensor Whole(Tensor q, Tensor k, Tensor v)
     {
-        var (batch, heads, dim) = (q.shape[0], q.shape[2], q.shape[3]);
-        using Scalar scale = 1 / Math.Sqrt(dim);
-        var keyHeads = cache.Keys.shape[1];
-        var grouped = (q * scale).reshape(batch * keyHeads, heads / keyHeads, dim);
-        var weights = grouped.bmm(cache.Keys.flatten(0, 1).transpose(1, 2)).softmax(-1);      // [batch × key head, member, key]
-        return weights.bmm(cache.Values.flatten(0, 1)).reshape(batch, 1, heads, dim);
+        var needsGradient = is_grad_enabled() && (q.requires_grad || k.requires_grad || v.requires_grad);
+        if (config.Attention == AttentionKind.Exact || needsGradient)
+            return Attention.Apply(q, k.transpose(1, 2), v.transpose(1, 2), kernels: kernels).flatten(2, 3);
+        var inputs = new NamedTensors { ["q"] = q.transpose(1, 2).detach(), ["k"] = k.detach(), ["v"] = v.detach() };
+        return SageAttentionOp.Instance.Invoke(inputs, _quantised, kernels).Outputs["o"].transpose(1, 2).flatten(2, 3);
     }
 
     /// <summary>softmax(q kᵀ / √dim) with some weights dropped, from the definition.</summary>

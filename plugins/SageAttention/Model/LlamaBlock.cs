@@ -36,7 +36,7 @@ internal sealed class LlamaBlock : nn.Module
     /// <param name="sin">Their sines.</param>
     /// <param name="cache">Of this layer; null where nothing is remembered.</param>
     /// <param name="dropout">Of attention weights; null outside training.</param>
-    public (Tensor Branch, Tensor Stream) Run(Tensor? branch, Tensor stream, Tensor cos, Tensor sin, LayerCache? cache, DropoutMask? dropout)
+    public (Tensor Branch, Tensor Stream) Run(Tensor? branch, Tensor stream, Tensor cos, Tensor sin, ILayerCache? cache, DropoutMask? dropout)
     {
         (var normed, stream) = _firstNorm.OfSum(branch, stream);
         (normed, stream) = _secondNorm.OfSum(_attention.Run(normed, cos, sin, cache, dropout), stream);
@@ -69,14 +69,14 @@ internal sealed class LlamaBlock : nn.Module
             _key = New(dim, keys);
             _value = New(dim, keys);
             _output = New(queries, dim);
-            _heads = new AttentionHeads(context.Kernels);
+            _heads = new AttentionHeads(config, context.Kernels);
             _kernels = context.Kernels;
             RegisterComponents();
 
             LinearLayer New(int from, int to) => new(from, to, config.AttentionBias, config.InitialSpread, context.Dtype);
         }
 
-        public Tensor Run(Tensor x, Tensor cos, Tensor sin, LayerCache? cache, DropoutMask? dropout)
+        public Tensor Run(Tensor x, Tensor cos, Tensor sin, ILayerCache? cache, DropoutMask? dropout)
         {
             var q = Rope.Apply(Heads(_query), cos, sin, _kernels);
             var k = Rope.Apply(Heads(_key), cos, sin, _kernels);

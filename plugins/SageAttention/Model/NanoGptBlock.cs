@@ -40,7 +40,7 @@ internal sealed class NanoGptBlock : nn.Module
     /// <param name="stream">[batch, time, dim].</param>
     /// <param name="cache">Of this layer; null where nothing is remembered.</param>
     /// <param name="dropout">Null outside training.</param>
-    public (Tensor Branch, Tensor Stream) Run(Tensor? branch, Tensor stream, LayerCache? cache, DropoutMask? dropout)
+    public (Tensor Branch, Tensor Stream) Run(Tensor? branch, Tensor stream, ILayerCache? cache, DropoutMask? dropout)
     {
         (var normed, stream) = _firstNorm.OfSum(branch, stream);
         (normed, stream) = _secondNorm.OfSum(Drop(_attention.Run(normed, cache, dropout), dropout), stream);
@@ -69,12 +69,12 @@ internal sealed class NanoGptBlock : nn.Module
             var dim = config.ModelDim;
             _queryKeyValue = new LinearLayer(dim, 3 * dim, config.HasBias, Spread, context.Dtype);
             _output = new LinearLayer(dim, dim, config.HasBias, ResidualSpread(config), context.Dtype);
-            _heads = new AttentionHeads(context.Kernels);
+            _heads = new AttentionHeads(config, context.Kernels);
             (_headCount, _headDim) = (config.HeadCount, config.HeadDim);
             RegisterComponents();
         }
 
-        public Tensor Run(Tensor x, LayerCache? cache, DropoutMask? dropout)
+        public Tensor Run(Tensor x, ILayerCache? cache, DropoutMask? dropout)
         {
             return _output.forward(_heads.Attend(Heads(0), Heads(1), Heads(2), dropout, cache));
 

@@ -158,7 +158,7 @@ public sealed class SageCpuKernelTests
         }
     }
 
-    [TestCase("""{"pv": "fp16"}""", "sage_attention cannot run on 'cpu': its second product is of 16-bit integers: 'pv' must be auto, or fp8 for values that are FP8 numbers.")]
+    [TestCase("""{"pv": "fp32"}""", "sage_attention cannot run on 'cpu': its second product is of 16-bit integers: 'pv' must be auto, fp16 or bf16, for which they stand, or fp8 for values that are FP8 numbers.")]
     [TestCase("""{"qk_quant_gran": "per_block", "BLKK": 48}""",
         "sage_attention cannot run on 'cpu': tokens share scales in tiles of 128 queries and 48 keys; both must divide 1024, and queries' 128 where they are smoothed.")]
     public void Invoke_WhatTheKernelHasNot_SaysSo(string options, string message)

@@ -11,8 +11,8 @@ internal sealed unsafe class SageAttentionCpu : OpKernel
     public override string? Reject(OpCall call)
     {
         var settings = SageAttentionOp.SettingsOf(call);
-        if (settings.SecondProduct is not (SecondProduct.Auto or SecondProduct.E4M3))
-            return "its second product is of 16-bit integers: 'pv' must be auto, or fp8 for values that are FP8 numbers";
+        if (settings.SecondProduct is not (SecondProduct.Auto or SecondProduct.Float16 or SecondProduct.BFloat16 or SecondProduct.E4M3))
+            return "its second product is of 16-bit integers: 'pv' must be auto, fp16 or bf16, for which they stand, or fp8 for values that are FP8 numbers";
         if (settings.Accumulator != Accumulator.Float32)
             return "'pv_accum' must be fp32";
         var (queryTile, keyTile) = (Groups(call, settings).Queries.Tile, Groups(call, settings).Keys.Tile);
