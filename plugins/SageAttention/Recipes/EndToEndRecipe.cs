@@ -1,11 +1,9 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using TorchSharp;
 using Zoo.Architectures;
 using Zoo.Data;
 using Zoo.Files;
 using Zoo.Recipes;
-using Zoo.Reports;
 using static TorchSharp.torch;
 
 namespace Zoo.SageAttention.Recipes;

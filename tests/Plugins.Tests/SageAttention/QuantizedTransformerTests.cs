@@ -18,10 +18,11 @@ public sealed class QuantizedTransformerTests
     {
         foreach (var form in new TransformerConfig[] { NanoGptConfig.Tiny, LlamaConfig.Tiny, LlamaConfig.Tiny with { HeadSize = 24, KeyValueHeads = 1 } })
         {
-            yield return Case(form with { Attention = AttentionKind.Sage }, 0.02);
-            yield return Case(form with { Cache = CacheKind.Int8 }, 0.02);
-            yield return Case(form with { Attention = AttentionKind.Sage, Cache = CacheKind.Int8 }, 0.02);
-            yield return Case(form with { Attention = AttentionKind.Sage, AttentionBits = 4 }, 0.25);
+            var (int8, int4) = form is NanoGptConfig ? (0.0034, 0.034) : (0.02, 0.25);      // Llama's tiny form has the sharper attention
+            yield return Case(form with { Attention = AttentionKind.Sage }, int8);
+            yield return Case(form with { Cache = CacheKind.Int8 }, int8);
+            yield return Case(form with { Attention = AttentionKind.Sage, Cache = CacheKind.Int8 }, int8);
+            yield return Case(form with { Attention = AttentionKind.Sage, AttentionBits = 4 }, int4);
         }
 
         static TestCaseData Case(TransformerConfig config, double tolerance) => new TestCaseData(config, tolerance).SetArgDisplayNames(
