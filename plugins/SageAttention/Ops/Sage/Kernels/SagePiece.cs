@@ -15,8 +15,11 @@ internal unsafe struct SagePiece : ISimdKernel
     /// <summary>A factor is at least so large, that scores which are not there stay far below all others.</summary>
     private const float LeastFactor = 1e-34f;
 
-    /// <summary>Up to this n, a product and n may be put together with one rounding: it is below 1, whatever the scores.</summary>
-    private const float LargestSplit = 1 << 21;
+    /// <summary>
+    /// Up to this n, score · factor - n is one operation with one rounding: weights come out at most 2⁻¹² of themselves too large, for which the int32
+    /// sums of a tile have room.
+    /// </summary>
+    private const float LargestSplit = 1 << 12;
 
     public SageSizes Sizes;
 
