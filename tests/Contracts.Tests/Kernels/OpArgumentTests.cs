@@ -103,6 +103,8 @@ public sealed class OpArgumentTests
         Assert.That(catalog.Find("scael"), Is.Null);
         Assert.That(() => catalog.Get("scael"), Throws.TypeOf<UserException>().With.Message.EqualTo("No installed plugin has an op named 'scael'. Did you mean 'scale'?"));
         Assert.That(() => new OpCatalog([new ScaleOp(), new ScaleOp()]), Throws.TypeOf<UserException>().With.Message.Contains("Two installed plugins have an op named 'scale'"));
+        Assert.That(catalog.FindForCase("scale"), Is.SameAs(catalog.Get("scale")));
+        Assert.That(catalog.FindForCase("scael"), Is.Null);
     }
 
     /// <summary>y = scale · x, with an argument of every kind.</summary>

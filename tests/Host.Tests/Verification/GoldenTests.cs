@@ -123,6 +123,19 @@ public sealed class GoldenTests
     }
 
     [Test]
+    public void Run_CaseUnderAnotherNameWithABarOfItsOwn_IsHeldToBoth()
+    {
+        var golden = GoldenTestCase.OfOp();
+        golden.Metadata["name"] = "tiny_product_recorded";
+        Assert.That(Run(golden, new TinyOp()).Status, Is.EqualTo(CheckStatus.Pass));
+        Assert.That(Run(golden, new TinyOp(TinyOpFault.WrongOutput)).Status, Is.EqualTo(CheckStatus.Fail));
+        golden.Metadata["config"] = golden.Metadata["config"].Replace("}", ", \"most\": 0.001}", StringComparison.Ordinal);
+        var result = Run(golden, new TinyOp());
+        Assert.That(result.Status, Is.EqualTo(CheckStatus.Fail));
+        Assert.That(result.Reason, Does.Match(@"^The sum is [0-9.]+ and may be 0\.001\.$"));
+    }
+
+    [Test]
     public void Run_OpMissing_IsUnsupported()
     {
         var result = Run(GoldenTestCase.OfOp(), op: null);

@@ -16,6 +16,16 @@ internal sealed class TinyOp(TinyOpFault fault = TinyOpFault.None) : Op
 
     public override IReadOnlyList<string> Outputs => ["y", "x_int8"];
 
+    public override IReadOnlyList<string> CaseNames => ["tiny_product", "tiny_product_recorded"];
+
+    /// <summary>A case may have a bar on the sum of y.</summary>
+    public override OpCaseResult RunCase(OpCase recorded, KernelChoice choice)
+    {
+        var result = base.RunCase(recorded, choice);
+        var sum = result.Outputs["y"].abs().sum().item<float>();
+        return recorded.Config["most"]?.GetValue<double>() is { } most && sum > most ? result with { Problems = [$"The sum is {sum} and may be {most}."] } : result;
+    }
+
     protected override NamedTensors Reference(NamedTensors inputs, OpOptions options)
     {
         var x = inputs["x"];

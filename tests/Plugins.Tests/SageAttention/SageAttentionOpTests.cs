@@ -91,6 +91,28 @@ public sealed class SageAttentionOpTests
         TensorAssert.Close(o.narrow(2, 5, 4), without, 1e-6, 0, "o");
     }
 
+    [TestCase(9, 4), TestCase(4, 9)]
+    public void RunCase_CausalWithOtherLengths_ComparesWithExactAttention(int queries, int keys)
+    {
+        using var scope = NewDisposeScope();
+        var inputs = SageCalls.Inputs(1, 4, 2, queries, keys, 32);
+        var expected = new NamedTensors { ["o"] = SageCalls.Exact(inputs, causal: true, scale: 0.3) };
+        var config = JsonNode.Parse("""{"is_causal": true, "sm_scale": 0.3, "emulated": {"cos_sim": 0.9995, "rel_l1": 0.02}, "source": "anything"}""")!.AsObject();
+        var result = SageAttentionOp.Instance.RunCase(new OpCase(inputs, expected, config), Reference);
+        Assert.That(result.Problems, Is.Empty);
+        TensorAssert.Close(result.Outputs["o"].to(ScalarType.Float64), expected["o"], 1e-6, 0, "o");
+    }
+
+    [TestCase("absmax/127", "add 0.5*sign then truncate (half away from zero)", ScaleRule.Plain, false)]
+    [TestCase("absmax/7 + 1e-7", "half away from zero", ScaleRule.AddedEpsilon, false)]
+    [TestCase("max(absmax, 1e-7)/127", "half to even", ScaleRule.Floored, true)]
+    [TestCase("max(absmax,1e-7)/127, x*(127/absmax)", "rint", ScaleRule.Floored, true)]
+    public void Of_RulesInWords_AreUnderstood(string scale, string rounding, object rule, bool even)
+    {
+        var settings = SageSettings.Of(SageCalls.Options(("scale_rule", scale), ("rounding", rounding)), 64);
+        Assert.That(settings.Rule, Is.EqualTo(new QuantizationRule(8, (ScaleRule)rule, even)));
+    }
+
     [Test]
     public void Invoke_NothingToDo_GivesEmptyOrZero()
     {

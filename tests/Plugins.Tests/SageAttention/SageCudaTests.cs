@@ -10,9 +10,9 @@ public sealed class SageCudaTests
 {
     /// <summary>
     /// Of the largest value, between the emulated kernel and the reference with the same second product: what weights rounded from an unnormalised running
-    /// maximum differ by. Measured: 16-bit 4e-4 (fp16) and 4e-3 (bf16), FP8 2e-2.
+    /// maximum differ by. Measured: 1.1e-4 (fp16), 2.2e-3 (bf16), 3.6e-2 (FP8).
     /// </summary>
-    private static readonly Dictionary<string, double> Tolerances = new(StringComparer.Ordinal) { ["fp16"] = 1e-3, ["bf16"] = 6e-3, ["fp8"] = 4e-2 };
+    private static readonly Dictionary<string, double> Tolerances = new(StringComparer.Ordinal) { ["fp16"] = 2e-4, ["bf16"] = 4e-3, ["fp8"] = 5e-2 };
 
     private static IEnumerable<string> Cases() =>
         EmulatedOp.GoldenCases("sage_attention_reference", Repository.Root, plugin: "SageAttention");

@@ -148,14 +148,20 @@ internal sealed class SageAttentionOp : Op
         }
     }
 
-    /// <summary>Attention without quantisation on a backend: the contract's own, or its equations where queries see nothing.</summary>
+    /// <summary>Attention without quantisation on a backend: the contract's own. Queries before the first key see nothing, and are zero.</summary>
     private static Tensor Exact(NamedTensors inputs, OpOptions options, KernelChoice choice)
     {
         using var scope = NewDisposeScope();
-        var settings = SageSettings.Of(options, inputs["q"].shape[3]);
+        var (q, k, v) = (inputs["q"], inputs["k"], inputs["v"]);
+        var settings = SageSettings.Of(options, q.shape[3]);
+        var blind = settings.Causal ? Math.Max(0, q.shape[2] - k.shape[2]) : 0;
+        var seeing = new NamedTensors
+        {
+            ["q"] = q.narrow(2, blind, q.shape[2] - blind).transpose(1, 2), ["k"] = k.transpose(1, 2), ["v"] = v.transpose(1, 2),
+        };
         var attention = new OpOptions(new JsonObject { ["causal"] = settings.Causal, ["scale"] = (double)settings.Scale });
-        var transposed = new NamedTensors(inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.transpose(1, 2))));
-        return Attention.Instance.Invoke(transposed, attention, choice).Outputs["y"].transpose(1, 2).contiguous().MoveToOuterDisposeScope();
+        var y = Attention.Instance.Invoke(seeing, attention, choice).Outputs["y"].transpose(1, 2);
+        return cat([zeros_like(q.narrow(2, 0, blind)), y], 2).MoveToOuterDisposeScope();
     }
 
     private static IEnumerable<string> Missed(Tensor quantised, Tensor? exact, JsonNode? emulated)

@@ -163,9 +163,11 @@ internal sealed record SageSettings
     {
         if (options.Get("scale_rule", "") is not { Length: > 0 } text)
             return granularity switch { Granularity.PerBlock => ScaleRule.Plain, Granularity.PerWarp => ScaleRule.Floored, _ => ScaleRule.AddedEpsilon };
-        if (!text.Contains("absmax", StringComparison.Ordinal))
+        var plain = text.Replace(" ", "", StringComparison.Ordinal);
+        if (!plain.Contains("max", StringComparison.Ordinal) || !plain.Contains('/'))
             throw new UserException($"{Name}: 'scale_rule' is {text}; it must be absmax/127, absmax/127 + 1e-7 or max(absmax, 1e-7)/127 (INT4: 7).");
-        return text.Contains("max(", StringComparison.Ordinal) ? ScaleRule.Floored : text.Contains('+') ? ScaleRule.AddedEpsilon : ScaleRule.Plain;
+        return plain.Contains('+') ? ScaleRule.AddedEpsilon : plain.Contains(",1e-", StringComparison.Ordinal) || plain.Contains("1e-7,", StringComparison.Ordinal)
+            || plain.Contains(",0.0000001", StringComparison.Ordinal) ? ScaleRule.Floored : ScaleRule.Plain;
     }
 
     /// <summary>By its words.</summary>
@@ -173,7 +175,7 @@ internal sealed record SageSettings
     {
         if (options.Get("rounding", "") is not { Length: > 0 } text)
             return granularity == Granularity.PerWarp;
-        var even = text.Contains("even", StringComparison.Ordinal);
+        var even = text.Contains("even", StringComparison.Ordinal) || text.Contains("rint", StringComparison.Ordinal) || text.Contains("rni", StringComparison.Ordinal);
         return even || text.Contains("away", StringComparison.Ordinal) || text.Contains("trunc", StringComparison.Ordinal)
             ? even
             : throw new UserException($"{Name}: 'rounding' is {text}; it must be half to even or half away from zero.");
