@@ -20,14 +20,14 @@ internal unsafe struct BFloat16LinearForward : ISimdKernel
         where V : struct, ILanes<V>
     {
         var (dim, end) = ((long)Dim, First + Count);
-        for (var e = First; e < end; e += Together)
+        var whole = Rows / Together * Together;
+        for (var e = First; e < end && whole > 0; e += Together)
         {
             // The last ones take a row twice rather than another loop: what is summed for it is not written.
             var last = (end - 1) * dim;
             ushort* w0 = Weight + e * dim, w1 = Weight + Math.Min((e + 1) * dim, last), w2 = Weight + Math.Min((e + 2) * dim, last);
             var w3 = Weight + Math.Min((e + 3) * dim, last);
-            var r = 0;
-            for (; r <= Rows - Together; r += Together)
+            for (var r = 0; r < whole; r += Together)
             {
                 var x = X + r * dim;
                 var (y0, y1, y2, y3) = Tile<V>(x, x + dim, x + 2 * dim, x + 3 * dim, w0, w1, w2, w3, Dim);
@@ -36,49 +36,16 @@ internal unsafe struct BFloat16LinearForward : ISimdKernel
                 Write(y2, r + 2, e);
                 Write(y3, r + 3, e);
             }
-            for (; r < Rows; r++)
-                Write(Products<V>(X + r * dim, w0, w1, w2, w3, Dim), r, e);
         }
+        // A few rows: the matrix goes through line by line, in the order in which memory gives it fastest.
+        if (whole < Rows)
+            RowProducts.Run<V>((nint)Weight, true, First, Count, Dim, X + whole * dim, Rows - whole, Bias, Y + (long)whole * Outputs, Outputs);
     }
 
     private readonly void Write(Vector128<float> sums, int row, int output)
     {
         for (var i = 0; i < Math.Min(Together, First + Count - output); i++)
             Y[(long)row * Outputs + output + i] = sums[i] + (Bias == null ? 0 : Bias[output + i]);
-    }
-
-    /// <summary>x with each of four rows of the matrix. Two sums a row hide the latency of the multiplications.</summary>
-    private static Vector128<float> Products<V>(float* x, ushort* w0, ushort* w1, ushort* w2, ushort* w3, int dim)
-        where V : struct, ILanes<V>
-    {
-        V a0 = V.Zero, a1 = V.Zero, a2 = V.Zero, a3 = V.Zero, b0 = V.Zero, b1 = V.Zero, b2 = V.Zero, b3 = V.Zero;
-        var width = V.Count;
-        var k = 0;
-        for (; k <= dim - 2 * width; k += 2 * width)
-        {
-            V low = V.Load(x + k), high = V.Load(x + k + width);
-            a0 = V.MultiplyAdd(low, V.LoadBFloat16(w0 + k), a0);
-            a1 = V.MultiplyAdd(low, V.LoadBFloat16(w1 + k), a1);
-            a2 = V.MultiplyAdd(low, V.LoadBFloat16(w2 + k), a2);
-            a3 = V.MultiplyAdd(low, V.LoadBFloat16(w3 + k), a3);
-            b0 = V.MultiplyAdd(high, V.LoadBFloat16(w0 + k + width), b0);
-            b1 = V.MultiplyAdd(high, V.LoadBFloat16(w1 + k + width), b1);
-            b2 = V.MultiplyAdd(high, V.LoadBFloat16(w2 + k + width), b2);
-            b3 = V.MultiplyAdd(high, V.LoadBFloat16(w3 + k + width), b3);
-        }
-        if (k <= dim - width)
-        {
-            var low = V.Load(x + k);
-            a0 = V.MultiplyAdd(low, V.LoadBFloat16(w0 + k), a0);
-            a1 = V.MultiplyAdd(low, V.LoadBFloat16(w1 + k), a1);
-            a2 = V.MultiplyAdd(low, V.LoadBFloat16(w2 + k), a2);
-            a3 = V.MultiplyAdd(low, V.LoadBFloat16(w3 + k), a3);
-            k += width;
-        }
-        var sums = V.Sums(a0 + b0, a1 + b1, a2 + b2, a3 + b3);
-        for (; k < dim; k++)
-            sums += Vector128.Create(Single(w0[k]), Single(w1[k]), Single(w2[k]), Single(w3[k])) * x[k];
-        return sums;
     }
 
     /// <summary>Four rows of x with four of the matrix, so that a number of either is loaded once for four products.</summary>

@@ -103,7 +103,7 @@ internal unsafe struct CausalConvBackward : ISimdKernel
                 sum = V.MultiplyAdd(b, V.Load(w1 + i), sum);
                 sum = V.MultiplyAdd(c, V.Load(w2 + i), sum);
                 sum = V.MultiplyAdd(d, V.Load(w3 + i), sum);
-                g *= Slope(sum);
+                g *= VectorMath.SiluSlope(sum);
             }
             (V.Load(gradBias + i) + g).Store(gradBias + i);
             V.MultiplyAdd(g, a, V.Load(dw0 + i)).Store(dw0 + i);
@@ -115,17 +115,6 @@ internal unsafe struct CausalConvBackward : ISimdKernel
             V.MultiplyAdd(g, V.Load(w2 + i), V.Load(dx2 + i)).Store(dx2 + i);
             V.MultiplyAdd(g, V.Load(w3 + i), V.Load(dx3 + i)).Store(dx3 + i);
         }
-    }
-
-    /// <summary>silu' = σ (1 + s (1 − σ)), with 1 − σ = e^−s σ, which does not cancel.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Slope<V>(V sum)
-        where V : struct, ILanes<V>
-    {
-        var one = V.Create(1);
-        var e = VectorMath.ExpBounded(-sum);
-        var sigmoid = one / (one + e);
-        return sigmoid * V.MultiplyAdd(sum, e * sigmoid, one);
     }
 
     /// <summary>The gradient of the sum: the slope of SiLU times that of y.</summary>
@@ -144,7 +133,7 @@ internal unsafe struct CausalConvBackward : ISimdKernel
             var sum = bias == null ? V.Zero : Load<V>(bias + i, n);
             for (var k = 0; k < taps; k++)
                 sum = V.MultiplyAdd(Load<V>(rows[k] + i, n), Load<V>(columns[k] + i, n), sum);
-            (Load<V>(gradY + i, n) * Slope(sum)).Store(gradient + i);
+            (Load<V>(gradY + i, n) * VectorMath.SiluSlope(sum)).Store(gradient + i);
         }
     }
 

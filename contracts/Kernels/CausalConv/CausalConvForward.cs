@@ -69,15 +69,10 @@ internal unsafe struct CausalConvForward : ISimdKernel
             sum = V.MultiplyAdd(V.Load(x1 + i), V.Load(w1 + i), sum);
             sum = V.MultiplyAdd(V.Load(x2 + i), V.Load(w2 + i), sum);
             sum = V.MultiplyAdd(V.Load(x3 + i), V.Load(w3 + i), sum);
-            (silu ? Silu(sum) : sum).Store(y + i);
+            (silu ? VectorMath.SiluBounded(sum) : sum).Store(y + i);
         }
         return i;
     }
-
-    /// <summary>x σ(x); the cheap exponential's error is far below the largest value where it is large.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Silu<V>(V x)
-        where V : struct, ILanes<V> => x / (V.Create(1) + VectorMath.ExpBounded(-x));
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Row<V>(float** rows, float** columns, int taps, float* bias, bool silu, float* y, int from, int count)
@@ -89,7 +84,7 @@ internal unsafe struct CausalConvForward : ISimdKernel
             var sum = bias == null ? V.Zero : V.Load(bias + i);
             for (var k = 0; k < taps; k++)
                 sum = V.MultiplyAdd(V.Load(rows[k] + i), V.Load(columns[k] + i), sum);
-            (silu ? Silu(sum) : sum).Store(y + i);
+            (silu ? VectorMath.SiluBounded(sum) : sum).Store(y + i);
         }
         if (i == count)
             return;
@@ -97,6 +92,6 @@ internal unsafe struct CausalConvForward : ISimdKernel
         var last = bias == null ? V.Zero : V.LoadPartial(bias + i, rest);
         for (var k = 0; k < taps; k++)
             last = V.MultiplyAdd(V.LoadPartial(rows[k] + i, rest), V.LoadPartial(columns[k] + i, rest), last);
-        (silu ? Silu(last) : last).StorePartial(y + i, rest);
+        (silu ? VectorMath.SiluBounded(last) : last).StorePartial(y + i, rest);
     }
 }

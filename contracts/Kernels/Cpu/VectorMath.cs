@@ -186,6 +186,24 @@ public static class VectorMath
     public static V Silu<V>(V x)
         where V : struct, ILanes<V> => x / (V.Create(1) + Exp(-x));
 
+    /// <summary>
+    /// <see cref="Silu{V}"/> by <see cref="ExpBounded{V}(V)"/>: half the work, and the same but where |x| is large and the result, against |x|, is not.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V SiluBounded<V>(V x)
+        where V : struct, ILanes<V> => x / (V.Create(1) + ExpBounded(-x));
+
+    /// <summary>The derivative of x · σ(x), σ (1 + x (1 - σ)), likewise; 1 - σ is e^-x σ, which does not cancel.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V SiluSlope<V>(V x)
+        where V : struct, ILanes<V>
+    {
+        var one = V.Create(1);
+        var e = ExpBounded(-x);
+        var sigmoid = one / (one + e);
+        return sigmoid * V.MultiplyAdd(x, e * sigmoid, one);
+    }
+
     /// <summary>log(1 + e^x) for finite x: at most 1.9 ulp where the result is normal.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Softplus<V>(V x)

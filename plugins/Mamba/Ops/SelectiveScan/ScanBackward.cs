@@ -23,7 +23,7 @@ internal unsafe struct ScanBackward : ISimdKernel
         var s = Sizes;
         var width = s.Width;
         var (firstChannel, channelCount) = (s.FirstChannel(Panel), s.ChannelCount(Panel));
-        const int chunk = ScanSizes.ChunkLength;
+        var chunk = ScanSizes.ChunkLength;
         var tile = chunk * width;
         using var scratch = new Scratch(s.PanelStates + 14 * tile + (2 * s.BlocksPerPanel + 1) * width);
         var carried = scratch.Pointer;
@@ -138,7 +138,7 @@ internal unsafe struct ScanBackward : ISimdKernel
         {
             var g = V.Load(gradY + at);
             g.Store(given + at);
-            (g * VectorMath.Silu(V.Load(z + at))).Store(gradY + at);
+            (g * VectorMath.SiluBounded(V.Load(z + at))).Store(gradY + at);
         }
     }
 
@@ -148,16 +148,13 @@ internal unsafe struct ScanBackward : ISimdKernel
         where V : struct, ILanes<V>
     {
         var width = 2 * V.Count;
-        var one = V.Create(1);
         for (var i = 0; i < width; i += V.Count)
         {
             var d = skip == null ? V.Zero : V.Load(skip + i);
             for (var at = i; at < steps * width; at += width)
             {
                 var output = skip == null ? V.Load(y + at) : V.MultiplyAdd(d, V.Load(u + at), V.Load(y + at));
-                var gate = V.Load(z + at);
-                var sigmoid = VectorMath.Sigmoid(gate);
-                (V.Load(given + at) * output * sigmoid * V.MultiplyAdd(gate, one - sigmoid, one)).Store(y + at);
+                (V.Load(given + at) * output * VectorMath.SiluSlope(V.Load(z + at))).Store(y + at);
             }
         }
     }

@@ -21,7 +21,7 @@ internal unsafe struct ScanForward : ISimdKernel
         var s = Sizes;
         var width = s.Width;
         var (firstChannel, channelCount) = (s.FirstChannel(Panel), s.ChannelCount(Panel));
-        const int chunk = ScanSizes.ChunkLength;
+        var chunk = ScanSizes.ChunkLength;
         using var scratch = new Scratch(s.PanelStates + 6 * chunk * width + (2 * s.BlocksPerPanel + 1) * width);
         var state = scratch.Pointer;
         var delta = state + s.PanelStates;
@@ -99,6 +99,6 @@ internal unsafe struct ScanForward : ISimdKernel
         where V : struct, ILanes<V>
     {
         for (var at = 0; at < steps * 2 * V.Count; at += V.Count)
-            (V.Load(y + at) * VectorMath.Silu(V.Load(z + at))).Store(y + at);
+            (V.Load(y + at) * VectorMath.SiluBounded(V.Load(z + at))).Store(y + at);
     }
 }

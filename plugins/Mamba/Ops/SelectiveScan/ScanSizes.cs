@@ -10,8 +10,11 @@ namespace Zoo.Mamba.Ops.SelectiveScan;
 /// </remarks>
 internal readonly struct ScanSizes
 {
-    /// <summary>Steps whose states backward recomputes at a time: states and decays of two state numbers then fill half the first cache.</summary>
-    public const int ChunkLength = 32;
+    /// <summary>
+    /// Steps whose states backward recomputes at a time: tiles of as many steps, of which the inner loops go through ten at once, then fill two
+    /// thirds of the first cache.
+    /// </summary>
+    public static int ChunkLength => Simd.Bits == 512 ? 16 : 32;
 
     private const int PanelChannels = 64;
 

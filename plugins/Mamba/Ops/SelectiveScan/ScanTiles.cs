@@ -172,15 +172,24 @@ internal static unsafe class ScanTiles
     }
 
     /// <summary>log(1 + e^x) and its slope σ(x), from one exponential.</summary>
+    /// <remarks>
+    /// With e = e^-|x| and s = e / (2 + e), log(1 + e) = 2 atanh(s) = 2 s P(s²): P is our fit of degree 4 for s² up to 1/9, within 7.7e-9, and 2.6 ulp in
+    /// float32 with its roundings.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Softplus<V>(V x, out V slope)
         where V : struct, ILanes<V>
     {
         var one = V.Create(1);
-        var e = VectorMath.Exp(-V.Abs(x));
-        var sum = one + e;
-        var larger = one / sum;
+        var e = VectorMath.ExpBounded(-V.Abs(x));
+        var larger = one / (one + e);
         slope = V.WhereGreater(V.Zero, x, e * larger, larger);
-        return V.Max(x, V.Zero) + VectorMath.Log(sum) + (e - (sum - one)) * larger;     // what rounding the sum lost, to first order
+        var s = e / (V.Create(2) + e);
+        var square = s * s;
+        var p = V.MultiplyAdd(square, V.Create(0.140788898f), V.Create(0.139825791f));
+        p = V.MultiplyAdd(p, square, V.Create(0.200122982f));
+        p = V.MultiplyAdd(p, square, V.Create(0.333331615f));
+        p = V.MultiplyAdd(p, square, one);
+        return V.MultiplyAdd(s + s, p, V.Max(x, V.Zero));
     }
 }

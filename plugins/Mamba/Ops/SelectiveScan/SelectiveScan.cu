@@ -8,7 +8,7 @@
 
 using namespace zoo;
 
-constexpr int Chunk = 32;      // as the cpu backend has it
+constexpr int Chunk = 32;      // ChunkLength of the host side
 constexpr int Tile = 8;        // steps whose gradients of B and C are summed at once
 constexpr int Threads = 256;
 

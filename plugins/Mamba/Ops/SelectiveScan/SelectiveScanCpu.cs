@@ -11,7 +11,7 @@ internal sealed unsafe class SelectiveScanCpu(bool timeLast) : OpKernel
 
     public override string Backend => KernelChoice.Cpu;
 
-    /// <summary>States at the start of every chunk; a chunk is 32 steps.</summary>
+    /// <summary>States at the start of every chunk; a chunk is 32 steps, 16 with vectors of 512 bits.</summary>
     public override IReadOnlyList<KernelArraySpec> Saved(OpCall call) => [new(Starts, new ScanSizes(call, timeLast).StartsLength)];
 
     public override void Forward(OpCall call, KernelArrays arrays)

@@ -10,6 +10,7 @@ internal sealed class SelectiveScanCuda(bool timeLast) : CudaKernel
     private const string Starts = "starts";
     private const int Threads = 256;
     private const int Lanes = 32;
+    private const int ChunkLength = 32;    // Chunk in the .cu
     private const int TileSteps = 8;
     private const int MostStates = 256;
     private const int MostSharedBytes = 48 << 10;
@@ -18,7 +19,7 @@ internal sealed class SelectiveScanCuda(bool timeLast) : CudaKernel
 
     /// <summary>States at the start of every 32nd step.</summary>
     public override IReadOnlyList<KernelArraySpec> Saved(OpCall call) =>
-        [new(Starts, call.Size("B"), (call.Size("L") + ScanSizes.ChunkLength - 1) / ScanSizes.ChunkLength, call.Size("D"), call.Size("N"))];
+        [new(Starts, call.Size("B"), (call.Size("L") + ChunkLength - 1) / ChunkLength, call.Size("D"), call.Size("N"))];
 
     protected override string? RejectCall(OpCall call, ICudaDevice device) =>
         call.Size("N") > MostStates ? $"there are {call.Size("N")} states; the cuda backend takes at most {MostStates}"

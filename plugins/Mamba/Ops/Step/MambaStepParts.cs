@@ -77,11 +77,7 @@ internal unsafe struct MambaStepParts : ISimdKernel
                 sum += ConvWeight[e * Width + k] * after[k * Inner + e];
             u[e] = sum;
         }
-        for (var i = 0; i < Inner; i += V.Count)
-        {
-            var n = Math.Min(V.Count, Inner - i);
-            VectorMath.Silu(V.LoadPartial(u + i, n)).StorePartial(u + i, n);
-        }
+        Silu<V>(u, Inner);
     }
 
     /// <summary>Softplus of delta and SiLU of z, in place.</summary>
@@ -91,15 +87,21 @@ internal unsafe struct MambaStepParts : ISimdKernel
     {
         var i = 0;
         for (; i + V.Count <= count; i += V.Count)
-        {
             VectorMath.Softplus(V.Load(delta + i)).Store(delta + i);
-            VectorMath.Silu(V.Load(z + i)).Store(z + i);
-        }
         if (i < count)
-        {
             VectorMath.Softplus(V.LoadPartial(delta + i, count - i)).StorePartial(delta + i, count - i);
-            VectorMath.Silu(V.LoadPartial(z + i, count - i)).StorePartial(z + i, count - i);
-        }
+        Silu<V>(z, count);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Silu<V>(float* x, int count)
+        where V : struct, ILanes<V>
+    {
+        var i = 0;
+        for (; i + V.Count <= count; i += V.Count)
+            VectorMath.Silu(V.Load(x + i)).Store(x + i);
+        if (i < count)
+            VectorMath.Silu(V.LoadPartial(x + i, count - i)).StorePartial(x + i, count - i);
     }
 
     /// <summary>h = exp(Δ A) h + Δ u B and y = (C h + D u) · gate, in place of u.</summary>
