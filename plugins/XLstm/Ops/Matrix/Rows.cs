@@ -79,6 +79,18 @@ internal static unsafe class Rows
         return total;
     }
 
+    /// <summary>A short row, of any width: less than a call of the runtime's copy.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Copy<V>(float* source, float* target, int width)
+        where V : struct, ILanes<V>
+    {
+        var i = 0;
+        for (; i + V.Count <= width; i += V.Count)
+            V.Load(source + i).Store(target + i);
+        for (; i < width; i++)
+            target[i] = source[i];
+    }
+
     /// <summary>Rows of any width into rows with zeros up to <paramref name="padded"/>; all zero where the source is null.</summary>
     public static void Load(float* source, int rows, int width, float* target, int padded)
     {

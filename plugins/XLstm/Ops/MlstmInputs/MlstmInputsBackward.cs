@@ -4,129 +4,99 @@ using Zoo.XLstm.Ops.Matrix;
 
 namespace Zoo.XLstm.Ops.MlstmInputs;
 
-/// <summary>The backward of one sequence. Gradients of weights are this sequence's part: three matrices as diagonals, the gates', and biases.</summary>
+/// <summary>
+/// The backward of one sequence, some steps at a time. Gradients of weights are this sequence's part: three matrices as diagonals, their biases, the gates' and
+/// theirs.
+/// </summary>
 internal unsafe struct MlstmInputsBackward : ISimdKernel
 {
     public MlstmInputsSizes Sizes;
     public int Sequence;
-    public float* X, Conv, InputWeight, ForgetWeight;
+    public float* X, Conv;
+    public float* GateWeights;                                  // [gate, 3 · padded]
     public float* Q, K, V;
     public float* QueryBands, KeyBands, ValueBands;             // of the transposed matrices
     public float* GradQ, GradK, GradV, GradI, GradF;            // null: zero
     public float* GradX, GradConv;                              // null: not wanted
     public float* Part;
 
-    /// <summary>Floats of a sequence's part: [3 matrices, bands, padded], [2, heads, 3 · width], [2, heads], [3, padded].</summary>
-    public static long PartSize(MlstmInputsSizes sizes) =>
-        3L * sizes.BandSize + 6L * sizes.Heads * sizes.Width + Even(2 * sizes.Heads) + 3L * sizes.Padded;
-
-    /// <summary>Where the gates' weights stand in a part.</summary>
-    public static long GateWeights(MlstmInputsSizes sizes) => 3L * sizes.BandSize + 3L * sizes.Padded;
-
-    /// <summary>Where the gates' biases stand in a part.</summary>
-    public static long GateBiases(MlstmInputsSizes sizes) => GateWeights(sizes) + 6L * sizes.Heads * sizes.Width;
+    /// <summary>Floats of a sequence's part: [3 matrices, bands, padded], [3, padded], [gate, 3 · padded], [gate].</summary>
+    public static long PartSize(MlstmInputsSizes sizes) => BiasesOfGates(sizes) + (sizes.Gates + 15) / 16 * 16;
 
     /// <summary>Where the biases of q, k and v stand in a part.</summary>
     public static long Biases(MlstmInputsSizes sizes) => 3L * sizes.BandSize;
+
+    /// <summary>Where the gates' weights stand in a part.</summary>
+    public static long WeightsOfGates(MlstmInputsSizes sizes) => Biases(sizes) + 3L * sizes.Padded;
+
+    /// <summary>Where the gates' biases stand in a part.</summary>
+    public static long BiasesOfGates(MlstmInputsSizes sizes) => WeightsOfGates(sizes) + 3L * sizes.Gates * sizes.Padded;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<W>()
         where W : struct, ILanes<W>
     {
-        int width = Sizes.Width, padded = Sizes.Padded, heads = Sizes.Heads, length = Sizes.Length;
+        int width = Sizes.Width, padded = Sizes.Padded, length = Sizes.Length, most = Math.Min(MlstmInputsSizes.Steps, length);
         new Span<float>(Part, checked((int)PartSize(Sizes))).Clear();
-        var scratch = Scratch.Of(5L * Sizes.RowSize + 3L * padded, 9);
-        float* convRow = Row(scratch), plainRow = Row(scratch), gradQ = Row(scratch), gradK = Row(scratch), gradV = Row(scratch);
-        float* conv = scratch.Take(padded), plain = scratch.Take(padded);
-        var gates = stackalloc float[2 * heads];
-        for (var t = 0; t < length; t++)
+        var scratch = Scratch.Of(3L * most * Sizes.RowSize + 2L * most * padded + (long)most * Sizes.Gates, 6);
+        float* conv = Sizes.TakeRows(scratch, most), plain = Sizes.TakeRows(scratch, most), grads = Sizes.TakeRows(scratch, most);
+        float* made = scratch.Take((long)most * padded), ofInput = scratch.Take((long)most * padded), gates = scratch.Take((long)most * Sizes.Gates);
+        new Span<float>(made, most * padded).Clear();
+        for (var start = 0; start < length; start += most)
         {
-            for (var h = 0; h < heads; h++)
-            {
-                var place = ((long)Sequence * heads + h) * length + t;
-                gates[h] = GradI == null ? 0 : GradI[place];
-                gates[heads + h] = GradF == null ? 0 : GradF[place];
-                Part[GateBiases(Sizes) + h] += gates[h];
-                Part[GateBiases(Sizes) + heads + h] += gates[heads + h];
-            }
-            var step = ((long)Sequence * length + t) * width;
-            new Span<float>(Conv + step, width).CopyTo(new Span<float>(convRow, width));
-            new Span<float>(X + step, width).CopyTo(new Span<float>(plainRow, width));
-            Gather<W>(GradQ, Q, gates, 0, t, gradQ);
-            Gather<W>(GradK, K, gates, 1, t, gradK);
-            Gather<W>(GradV, V, gates, 2, t, gradV);
-            Bands.AddOuter<W>(Sizes, gradQ, convRow, Part);
-            Bands.AddOuter<W>(Sizes, gradK, convRow, Part + Sizes.BandSize);
-            Bands.AddOuter<W>(Sizes, gradV, plainRow, Part + 2 * Sizes.BandSize);
+            var count = Math.Min(most, length - start);
+            var step = ((long)Sequence * length + start) * width;
+            Gates(start, count, gates);
+            Sizes.LoadRows<W>(Conv + step, count, conv);
+            Sizes.LoadRows<W>(X + step, count, plain);
+            Make<W>(0, GradQ, Q, gates, start, count, made, grads, conv);
+            if (GradConv != null)
+                Bands.Apply<W>(Sizes, QueryBands, grads, count, null, add: false, ofInput, padded);
+            Make<W>(1, GradK, K, gates, start, count, made, grads, conv);
             if (GradConv != null)
             {
-                Bands.Apply<W>(Sizes, QueryBands, gradQ, null, conv);
-                Bands.Apply<W>(Sizes, KeyBands, gradK, conv, conv);
-                new Span<float>(conv, width).CopyTo(new Span<float>(GradConv + step, width));
+                Bands.Apply<W>(Sizes, KeyBands, grads, count, null, add: true, ofInput, padded);
+                Rows.Store(ofInput, count, width, padded, GradConv + step);
             }
+            Make<W>(2, GradV, V, gates, start, count, made, grads, plain);
             if (GradX != null)
             {
-                Bands.Apply<W>(Sizes, ValueBands, gradV, null, plain);
-                new Span<float>(plain, width).CopyTo(new Span<float>(GradX + step, width));
+                Bands.Apply<W>(Sizes, ValueBands, grads, count, null, add: false, ofInput, padded);
+                Rows.Store(ofInput, count, width, padded, GradX + step);
             }
         }
     }
 
-    private readonly float* Row(Scratch scratch)
+    /// <summary>The gates' gradients, [step, gate]; their biases get the sums.</summary>
+    private readonly void Gates(int start, int count, float* gates)
     {
-        var row = scratch.Take(Sizes.RowSize);
-        new Span<float>(row, Sizes.RowSize).Clear();
-        return row + Sizes.RowStart;
-    }
-
-    /// <summary>The gradient of q, k or v of a step: its own, and what comes through the gates, whose weights get theirs; the bias's is their sum.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Gather<W>(float* given, float* made, float* gates, int part, int t, float* grad)
-        where W : struct, ILanes<W>
-    {
-        int width = Sizes.Width, dim = Sizes.HeadDim, heads = Sizes.Heads;
-        float* gateParts = Part + GateWeights(Sizes), bias = Part + Biases(Sizes) + part * Sizes.Padded;
-        for (var own = 0; own < heads; own++)
+        var biases = Part + BiasesOfGates(Sizes);
+        for (var gate = 0; gate < Sizes.Gates; gate++)
         {
-            var place = (((long)Sequence * heads + own) * Sizes.Length + t) * dim;
-            var target = grad + own * dim;
-            if (given == null)
-                new Span<float>(target, dim).Clear();
-            else
-                new Span<float>(given + place, dim).CopyTo(new Span<float>(target, dim));
-            for (var h = 0; h < heads; h++)
+            var (head, grad) = gate < Sizes.Heads ? (gate, (nint)GradI) : (gate - Sizes.Heads, (nint)GradF);
+            var from = grad == 0 ? null : (float*)grad + ((long)Sequence * Sizes.Heads + head) * Sizes.Length + start;
+            for (var t = 0; t < count; t++)
             {
-                var weights = (long)h * 3 * width + part * width + own * dim;
-                Through<W>(target, made + place, dim, gates[h], InputWeight + weights, gateParts + weights,
-                    gates[heads + h], ForgetWeight + weights, gateParts + 3L * heads * width + weights);
+                var value = from == null ? 0 : from[t];
+                gates[t * Sizes.Gates + gate] = value;
+                biases[gate] += value;
             }
-            Matrix.Rows.AddScaled<W>(bias + own * dim, 1, target, dim);
         }
     }
 
-    /// <summary>One head's two gates: their weights' gradients, and what they give to the gradient of q, k or v.</summary>
+    /// <summary>Of q, k or v: the gradient, its own and what comes through the gates, in <paramref name="grads"/>; the gates' weights and its own matrix get theirs.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Through<W>(
-        float* target, float* made, int dim, float input, float* inputWeight, float* gradInputWeight, float forget, float* forgetWeight, float* gradForgetWeight)
+    private readonly void Make<W>(int part, float* given, float* outputs, float* gates, int start, int count, float* made, float* grads, float* inputs)
         where W : struct, ILanes<W>
     {
-        W wideInput = W.Create(input), wideForget = W.Create(forget);
-        var e = 0;
-        for (; e + W.Count <= dim; e += W.Count)
-        {
-            var value = W.Load(made + e);
-            var sum = W.MultiplyAdd(wideInput, W.Load(inputWeight + e), W.Load(target + e));
-            W.MultiplyAdd(wideForget, W.Load(forgetWeight + e), sum).Store(target + e);
-            W.MultiplyAdd(wideInput, value, W.Load(gradInputWeight + e)).Store(gradInputWeight + e);
-            W.MultiplyAdd(wideForget, value, W.Load(gradForgetWeight + e)).Store(gradForgetWeight + e);
-        }
-        for (; e < dim; e++)
-        {
-            target[e] += input * inputWeight[e] + forget * forgetWeight[e];
-            gradInputWeight[e] += input * made[e];
-            gradForgetWeight[e] += forget * made[e];
-        }
+        int padded = Sizes.Padded, row = Sizes.RowSize, gateCount = Sizes.Gates;
+        var hasOwn = given != null;
+        if (hasOwn)
+            Sizes.Together<W>(given, Sequence, start, count, grads, row);
+        TileProduct.Run<W>(count, padded, gateCount, gates, gateCount, 1, GateWeights + part * padded, 3 * padded, grads, row, add: hasOwn);
+        Sizes.Together<W>(outputs, Sequence, start, count, made, padded);
+        TileProduct.Run<W>(
+            gateCount, padded, count, gates, 1, gateCount, made, padded, Part + WeightsOfGates(Sizes) + part * padded, 3 * padded, add: true);
+        Bands.AddOuter<W>(Sizes, grads, inputs, count, Part + part * Sizes.BandSize, Part + Biases(Sizes) + part * padded);
     }
-
-    private static long Even(int count) => (count + 15) / 16 * 16;
 }

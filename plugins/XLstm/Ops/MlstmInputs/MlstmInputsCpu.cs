@@ -19,7 +19,7 @@ internal sealed unsafe class MlstmInputsCpu : OpKernel
     public override void Forward(OpCall call, KernelArrays arrays)
     {
         var sizes = MlstmInputsSizes.Of(call);
-        var memory = Allocate(3L * sizes.BandSize + 3L * sizes.Padded);
+        var memory = Allocate(3L * sizes.BandSize + 3L * sizes.Padded + 3L * sizes.Gates * sizes.Padded);
         try
         {
             var biases = memory + 3L * sizes.BandSize;
@@ -28,14 +28,23 @@ internal sealed unsafe class MlstmInputsCpu : OpKernel
                 Bands.Pack(sizes, arrays["w" + Projections[p]].Float32, memory + p * sizes.BandSize);
                 Matrix.Rows.Load(arrays["b" + Projections[p]].Float32, 1, sizes.Width, biases + p * sizes.Padded, sizes.Padded);
             }
+            float* inputWeight = arrays["wi"].Float32, forgetWeight = arrays["wf"].Float32;
+            if (sizes.Padded != sizes.Width)
+            {
+                var padded = biases + 3L * sizes.Padded;
+                sizes.PadGates(inputWeight, padded);
+                sizes.PadGates(forgetWeight, padded + 3L * sizes.Heads * sizes.Padded);
+                inputWeight = padded;
+                forgetWeight = padded + 3L * sizes.Heads * sizes.Padded;
+            }
             var whole = new MlstmInputsForward
             {
                 Sizes = sizes,
                 X = arrays["x"].Float32,
                 Conv = arrays["conv"].Float32,
-                InputWeight = arrays["wi"].Float32,
+                InputWeight = inputWeight,
                 InputBias = arrays["bi"].Float32,
-                ForgetWeight = arrays["wf"].Float32,
+                ForgetWeight = forgetWeight,
                 ForgetBias = arrays["bf"].Float32,
                 QueryBias = biases,
                 KeyBias = biases + sizes.Padded,
@@ -61,10 +70,14 @@ internal sealed unsafe class MlstmInputsCpu : OpKernel
     {
         var sizes = MlstmInputsSizes.Of(call);
         var part = MlstmInputsBackward.PartSize(sizes);
-        var memory = Allocate(4L * sizes.BandSize + Math.Max(1, sizes.Batch) * part);
+        var gateSize = 3L * sizes.Heads * sizes.Padded;
+        var memory = Allocate(4L * sizes.BandSize + 2 * gateSize + Math.Max(1, sizes.Batch) * part);
         try
         {
-            var parts = memory + 4L * sizes.BandSize;
+            var gateWeights = memory + 4L * sizes.BandSize;
+            sizes.PadGates(arrays["wi"].Float32, gateWeights);
+            sizes.PadGates(arrays["wf"].Float32, gateWeights + gateSize);
+            var parts = gateWeights + 2 * gateSize;
             for (var p = 0; p < 3; p++)
             {
                 Bands.Pack(sizes, arrays["w" + Projections[p]].Float32, memory + 3L * sizes.BandSize);
@@ -75,8 +88,7 @@ internal sealed unsafe class MlstmInputsCpu : OpKernel
                 Sizes = sizes,
                 X = arrays["x"].Float32,
                 Conv = arrays["conv"].Float32,
-                InputWeight = arrays["wi"].Float32,
-                ForgetWeight = arrays["wf"].Float32,
+                GateWeights = gateWeights,
                 Q = arrays["q"].Float32,
                 K = arrays["k"].Float32,
                 V = arrays["v"].Float32,
@@ -115,11 +127,19 @@ internal sealed unsafe class MlstmInputsCpu : OpKernel
             }
             Give(arrays.Gradient("b" + Projections[p]), total + MlstmInputsBackward.Biases(sizes) + p * sizes.Padded);
         }
-        var (weights, biases) = (MlstmInputsBackward.GateWeights(sizes), MlstmInputsBackward.GateBiases(sizes));
-        Give(arrays.Gradient("wi"), total + weights);
-        Give(arrays.Gradient("wf"), total + weights + 3L * sizes.Heads * sizes.Width);
-        Give(arrays.Gradient("bi"), total + biases);
-        Give(arrays.Gradient("bf"), total + biases + sizes.Heads);
+        float* weights = total + MlstmInputsBackward.WeightsOfGates(sizes), biases = total + MlstmInputsBackward.BiasesOfGates(sizes);
+        GiveGates(arrays.Gradient("wi"), weights);
+        GiveGates(arrays.Gradient("wf"), weights + 3L * sizes.Heads * sizes.Padded);
+        Give(arrays.Gradient("bi"), biases);
+        Give(arrays.Gradient("bf"), biases + sizes.Heads);
+
+        void GiveGates(KernelArray target, float* from)
+        {
+            if (target.IsPresent && sizes.Batch > 0)
+                Matrix.Rows.Store(from, 3 * sizes.Heads, sizes.Width, sizes.Padded, target.Float32);
+            else
+                Give(target, from);
+        }
 
         void Give(KernelArray target, float* from)
         {
