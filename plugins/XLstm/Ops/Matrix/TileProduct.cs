@@ -114,36 +114,12 @@ internal static unsafe class TileProduct
         for (var i = 0; i < k; i++)
         {
             V b0 = V.Load(b), b1 = V.Load(b + V.Count), b2 = V.Load(b + 2 * V.Count), b3 = V.Load(b + 3 * V.Count);
-            var x = V.Create(a[0]);
-            c00 = V.MultiplyAdd(x, b0, c00);
-            c01 = V.MultiplyAdd(x, b1, c01);
-            c02 = V.MultiplyAdd(x, b2, c02);
-            c03 = V.MultiplyAdd(x, b3, c03);
-            x = V.Create(a[r1]);
-            c10 = V.MultiplyAdd(x, b0, c10);
-            c11 = V.MultiplyAdd(x, b1, c11);
-            c12 = V.MultiplyAdd(x, b2, c12);
-            c13 = V.MultiplyAdd(x, b3, c13);
-            x = V.Create(a[r2]);
-            c20 = V.MultiplyAdd(x, b0, c20);
-            c21 = V.MultiplyAdd(x, b1, c21);
-            c22 = V.MultiplyAdd(x, b2, c22);
-            c23 = V.MultiplyAdd(x, b3, c23);
-            x = V.Create(a[r3]);
-            c30 = V.MultiplyAdd(x, b0, c30);
-            c31 = V.MultiplyAdd(x, b1, c31);
-            c32 = V.MultiplyAdd(x, b2, c32);
-            c33 = V.MultiplyAdd(x, b3, c33);
-            x = V.Create(a[r4]);
-            c40 = V.MultiplyAdd(x, b0, c40);
-            c41 = V.MultiplyAdd(x, b1, c41);
-            c42 = V.MultiplyAdd(x, b2, c42);
-            c43 = V.MultiplyAdd(x, b3, c43);
-            x = V.Create(a[r5]);
-            c50 = V.MultiplyAdd(x, b0, c50);
-            c51 = V.MultiplyAdd(x, b1, c51);
-            c52 = V.MultiplyAdd(x, b2, c52);
-            c53 = V.MultiplyAdd(x, b3, c53);
+            Add(a[0], b0, b1, b2, b3, ref c00, ref c01, ref c02, ref c03);
+            Add(a[r1], b0, b1, b2, b3, ref c10, ref c11, ref c12, ref c13);
+            Add(a[r2], b0, b1, b2, b3, ref c20, ref c21, ref c22, ref c23);
+            Add(a[r3], b0, b1, b2, b3, ref c30, ref c31, ref c32, ref c33);
+            Add(a[r4], b0, b1, b2, b3, ref c40, ref c41, ref c42, ref c43);
+            Add(a[r5], b0, b1, b2, b3, ref c50, ref c51, ref c52, ref c53);
             a += aStep;
             b += bRow;
         }
@@ -171,24 +147,12 @@ internal static unsafe class TileProduct
         for (var i = 0; i < k; i++)
         {
             V b0 = V.Load(b), b1 = V.Load(b + V.Count);
-            var x = V.Create(a[0]);
-            c00 = V.MultiplyAdd(x, b0, c00);
-            c01 = V.MultiplyAdd(x, b1, c01);
-            x = V.Create(a[r1]);
-            c10 = V.MultiplyAdd(x, b0, c10);
-            c11 = V.MultiplyAdd(x, b1, c11);
-            x = V.Create(a[r2]);
-            c20 = V.MultiplyAdd(x, b0, c20);
-            c21 = V.MultiplyAdd(x, b1, c21);
-            x = V.Create(a[r3]);
-            c30 = V.MultiplyAdd(x, b0, c30);
-            c31 = V.MultiplyAdd(x, b1, c31);
-            x = V.Create(a[r4]);
-            c40 = V.MultiplyAdd(x, b0, c40);
-            c41 = V.MultiplyAdd(x, b1, c41);
-            x = V.Create(a[r5]);
-            c50 = V.MultiplyAdd(x, b0, c50);
-            c51 = V.MultiplyAdd(x, b1, c51);
+            Add(a[0], b0, b1, ref c00, ref c01);
+            Add(a[r1], b0, b1, ref c10, ref c11);
+            Add(a[r2], b0, b1, ref c20, ref c21);
+            Add(a[r3], b0, b1, ref c30, ref c31);
+            Add(a[r4], b0, b1, ref c40, ref c41);
+            Add(a[r5], b0, b1, ref c50, ref c51);
             a += aStep;
             b += bRow;
         }
@@ -217,26 +181,10 @@ internal static unsafe class TileProduct
         for (var i = 0; i < k; i++)
         {
             V b0 = V.Load(b), b1 = V.Load(b + V.Count), b2 = V.Load(b + 2 * V.Count), b3 = V.Load(b + 3 * V.Count);
-            var x = V.Create(a[0]);
-            c00 = V.MultiplyAdd(x, b0, c00);
-            c01 = V.MultiplyAdd(x, b1, c01);
-            c02 = V.MultiplyAdd(x, b2, c02);
-            c03 = V.MultiplyAdd(x, b3, c03);
-            x = V.Create(a[r1]);
-            c10 = V.MultiplyAdd(x, b0, c10);
-            c11 = V.MultiplyAdd(x, b1, c11);
-            c12 = V.MultiplyAdd(x, b2, c12);
-            c13 = V.MultiplyAdd(x, b3, c13);
-            x = V.Create(a[r2]);
-            c20 = V.MultiplyAdd(x, b0, c20);
-            c21 = V.MultiplyAdd(x, b1, c21);
-            c22 = V.MultiplyAdd(x, b2, c22);
-            c23 = V.MultiplyAdd(x, b3, c23);
-            x = V.Create(a[r3]);
-            c30 = V.MultiplyAdd(x, b0, c30);
-            c31 = V.MultiplyAdd(x, b1, c31);
-            c32 = V.MultiplyAdd(x, b2, c32);
-            c33 = V.MultiplyAdd(x, b3, c33);
+            Add(a[0], b0, b1, b2, b3, ref c00, ref c01, ref c02, ref c03);
+            Add(a[r1], b0, b1, b2, b3, ref c10, ref c11, ref c12, ref c13);
+            Add(a[r2], b0, b1, b2, b3, ref c20, ref c21, ref c22, ref c23);
+            Add(a[r3], b0, b1, b2, b3, ref c30, ref c31, ref c32, ref c33);
             a += aStep;
             b += bRow;
         }
@@ -254,28 +202,8 @@ internal static unsafe class TileProduct
         where V : struct, ILanes<V>
     {
         long r1 = Math.Min(1, rows - 1) * aRow, r2 = Math.Min(2, rows - 1) * aRow, r3 = Math.Min(3, rows - 1) * aRow;
-        V c00 = V.Zero, c01 = V.Zero;
-        V c10 = V.Zero, c11 = V.Zero;
-        V c20 = V.Zero, c21 = V.Zero;
-        V c30 = V.Zero, c31 = V.Zero;
-        for (var i = 0; i < k; i++)
-        {
-            V b0 = V.Load(b), b1 = V.Load(b + V.Count);
-            var x = V.Create(a[0]);
-            c00 = V.MultiplyAdd(x, b0, c00);
-            c01 = V.MultiplyAdd(x, b1, c01);
-            x = V.Create(a[r1]);
-            c10 = V.MultiplyAdd(x, b0, c10);
-            c11 = V.MultiplyAdd(x, b1, c11);
-            x = V.Create(a[r2]);
-            c20 = V.MultiplyAdd(x, b0, c20);
-            c21 = V.MultiplyAdd(x, b1, c21);
-            x = V.Create(a[r3]);
-            c30 = V.MultiplyAdd(x, b0, c30);
-            c31 = V.MultiplyAdd(x, b1, c31);
-            a += aStep;
-            b += bRow;
-        }
+        V c00 = V.Zero, c01 = V.Zero, c10 = V.Zero, c11 = V.Zero, c20 = V.Zero, c21 = V.Zero, c30 = V.Zero, c31 = V.Zero;
+        AddFewRows(k, a, r1, r2, r3, aStep, b, bRow, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31);
         Keep(c00, c01, c, add);
         if (rows > 1)
             Keep(c10, c11, c + cRow, add);
@@ -315,6 +243,40 @@ internal static unsafe class TileProduct
             Keep(c4, c + 4 * cRow, add);
         if (rows > 5)
             Keep(c5, c + 5 * cRow, add);
+    }
+
+    /// <summary>Adds to four rows by two vectors of sums what all of k gives; rows of a stand at a, <paramref name="r1"/> and so on behind it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void AddFewRows<V>(
+        int k, float* a, long r1, long r2, long r3, long aStep, float* b, long bRow,
+        ref V c00, ref V c01, ref V c10, ref V c11, ref V c20, ref V c21, ref V c30, ref V c31)
+        where V : struct, ILanes<V>
+    {
+        for (var i = 0; i < k; i++, a += aStep, b += bRow)
+        {
+            V b0 = V.Load(b), b1 = V.Load(b + V.Count);
+            Add(a[0], b0, b1, ref c00, ref c01);
+            Add(a[r1], b0, b1, ref c10, ref c11);
+            Add(a[r2], b0, b1, ref c20, ref c21);
+            Add(a[r3], b0, b1, ref c30, ref c31);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add<V>(float number, V b0, V b1, ref V c0, ref V c1)
+        where V : struct, ILanes<V>
+    {
+        var x = V.Create(number);
+        c0 = V.MultiplyAdd(x, b0, c0);
+        c1 = V.MultiplyAdd(x, b1, c1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add<V>(float number, V b0, V b1, V b2, V b3, ref V c0, ref V c1, ref V c2, ref V c3)
+        where V : struct, ILanes<V>
+    {
+        Add(number, b0, b1, ref c0, ref c1);
+        Add(number, b2, b3, ref c2, ref c3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -110,25 +110,9 @@ internal readonly unsafe struct RecurrentWeights
                 c30 = V.Load(target + r3);
                 c31 = V.Load(target + r3 + V.Count);
             }
-            var a = source;
-            for (var i = 0; i < inner; i++)
-            {
-                V b0 = V.Load(panel), b1 = V.Load(panel + V.Count);
-                var x = V.Create(a[0]);
-                c00 = V.MultiplyAdd(x, b0, c00);
-                c01 = V.MultiplyAdd(x, b1, c01);
-                x = V.Create(a[r1]);
-                c10 = V.MultiplyAdd(x, b0, c10);
-                c11 = V.MultiplyAdd(x, b1, c11);
-                x = V.Create(a[r2]);
-                c20 = V.MultiplyAdd(x, b0, c20);
-                c21 = V.MultiplyAdd(x, b1, c21);
-                x = V.Create(a[r3]);
-                c30 = V.MultiplyAdd(x, b0, c30);
-                c31 = V.MultiplyAdd(x, b1, c31);
-                a++;
-                panel += 2 * V.Count;
-            }
+            TileProduct.AddFewRows(
+                inner, source, r1, r2, r3, 1, panel, 2 * V.Count, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31);
+            panel += 2L * V.Count * inner;
             // Rows that are not there are the last one once more, and store the same.
             c00.Store(target);
             c01.Store(target + V.Count);
