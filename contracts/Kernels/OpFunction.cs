@@ -69,7 +69,7 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
         var invocation = (Invocation)arguments[0];
         var outputs = invocation.TakeOutputs();
         context.save_data(InvocationKey, invocation);
-        context.save_for_backward([.. arguments.Skip(1).Cast<Tensor>(), .. outputs, .. invocation.TakeSaved()]);
+        context.save_for_backward([.. arguments.Skip(1).Cast<Tensor>(), .. outputs.Where((_, i) => invocation.Reads(i)), .. invocation.TakeSaved()]);
         context.set_materialize_grads(false);   // materialised from tensors that live in this scope, which backward may well outlive
         context.mark_non_differentiable([.. outputs.Where((_, i) => !invocation.OutputSpecs[i].Differentiable)]);
         return outputs;
@@ -133,6 +133,9 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
 
         public required bool[] Wanted { get; init; }
 
+        /// <summary>Whether backward reads an output.</summary>
+        public bool Reads(int output) => kernel.ReadsOutput(outputSpecs[output].Name);
+
         /// <summary>Handed to autograd, which owns them from here: a reference kept here would hold their memory.</summary>
         public List<Tensor> TakeOutputs() => Interlocked.Exchange(ref _outputs, null)!;
 
@@ -144,10 +147,14 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
             var arrays = new KernelArrays { Card = CardOf(tensors[0]) };
             for (var i = 0; i < inputCount; i++)
                 arrays.Add(names[i], KernelArray.Of(tensors[i] = tensors[i].contiguous()));
+            var next = inputCount;
             for (var i = 0; i < outputSpecs.Count; i++)
-                arrays.Add(outputSpecs[i].Key, KernelArray.Of(tensors[inputCount + i]));
-            for (var i = 0; i < savedSpecs.Count; i++)
-                arrays.Add(savedSpecs[i].Key, KernelArray.Of(tensors[inputCount + outputSpecs.Count + i]));
+            {
+                if (Reads(i))
+                    arrays.Add(outputSpecs[i].Key, KernelArray.Of(tensors[next++]));
+            }
+            foreach (var spec in savedSpecs)
+                arrays.Add(spec.Key, KernelArray.Of(tensors[next++]));
             var contiguous = new List<Tensor>();
             for (var i = 0; i < outputSpecs.Count; i++)
             {

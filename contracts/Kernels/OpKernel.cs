@@ -17,6 +17,12 @@ public abstract class OpKernel
     /// <summary>Arrays that forward keeps for backward; none are allocated where no gradient is needed, and their names are then absent.</summary>
     public virtual IReadOnlyList<KernelArraySpec> Saved(OpCall call) => [];
 
+    /// <summary>
+    /// Whether backward reads an output. One that it does not is absent there, and its memory is free as soon as nobody else holds it.
+    /// </summary>
+    /// <param name="output">Its name.</param>
+    public virtual bool ReadsOutput(string output) => true;
+
     /// <summary>Fills every output, and what is kept for backward. Output memory holds anything before.</summary>
     public abstract void Forward(OpCall call, KernelArrays arrays);
 

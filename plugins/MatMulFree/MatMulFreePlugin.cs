@@ -25,5 +25,6 @@ public sealed class MatMulFreePlugin : IZooPlugin
         services.AddSingleton<Op>(GatedHalvesOp.Instance);
         services.AddSingleton<IRecipe, MemoryRecipe>();
         services.AddSingleton<IRecipe, LearningRateRecipe>();
+        services.AddSingleton<IRecipe, ExactRecipe>();
     }
 }

@@ -23,6 +23,8 @@ internal sealed unsafe class NormCpu(bool centre) : OpKernel
         return centre ? [rates, rates with { Name = Means }] : [rates];
     }
 
+    public override bool ReadsOutput(string output) => output == "sum";
+
     public override void Forward(OpCall call, KernelArrays arrays)
     {
         var sizes = Sizes(call);

@@ -23,6 +23,8 @@ internal sealed class NormCuda(bool centre) : CudaKernel
         ? $"there are {call.Size("B") * call.Size("L")} rows; the cuda backend takes at most {int.MaxValue}"
         : null;
 
+    public override bool ReadsOutput(string output) => output == "sum";
+
     protected override void Forward(OpCall call, KernelArrays arrays, CudaLauncher cuda) => cuda.Launch(
         "norm_forward", call.Count("B") * call.Count("L"), Threads, 0,
         arrays["x"], arrays["residual"], arrays["weight"], arrays["bias"], arrays["y"], arrays["sum"], arrays[Means], arrays[Rates],

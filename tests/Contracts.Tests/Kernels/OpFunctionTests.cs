@@ -38,6 +38,16 @@ public sealed class OpFunctionTests
     }
 
     [Test]
+    public void Backward_OutputThatItDoesNotRead_IsAbsent([Values] bool reads)
+    {
+        using var scope = NewDisposeScope();
+        var a = ones(3).requires_grad_();
+        var result = new CopyOp(reads).Invoke(new() { ["a"] = a }, OpOptions.None, KernelChoice.Parse("cpu"));
+        Gradients.Backward(result.Outputs["y"].sum());
+        Assert.That(a.grad!.data<float>().ToArray(), Is.All.EqualTo(reads ? 1f : -1f), "1 where the kernel found y and what it had kept, -1 where only the latter");
+    }
+
+    [Test]
     public void Backward_LeafOfAnyLayout_TakesTheGradientOverInItsShape()
     {
         using var scope = NewDisposeScope();
@@ -113,5 +123,41 @@ public sealed class OpFunctionTests
         var after = LiveObjects.Now();
         Assert.That(after.Tensors, Is.LessThanOrEqualTo(before.Tensors));   // finalisers of earlier tests may free some
         Assert.That(after.Nodes, Is.LessThanOrEqualTo(before.Nodes));
+    }
+
+    /// <summary>y = a. Its backward says what it was given.</summary>
+    private sealed class CopyOp(bool reads) : Op
+    {
+        public override string Name => "copy";
+
+        public override string Title => "Copies";
+
+        public override IReadOnlyList<OpArgument> Arguments { get; } = [new("a", "D")];
+
+        public override IReadOnlyList<string> Outputs { get; } = ["y"];
+
+        public override IReadOnlyList<OpKernel> Kernels { get; } = [new CopyKernel(reads)];
+
+        protected override NamedTensors Reference(NamedTensors inputs, OpOptions options) => new() { ["y"] = inputs["a"].clone() };
+
+        protected override IReadOnlyList<KernelArraySpec> OutputSpecs(OpCall call) => [new("y", call.Size("D"))];
+    }
+
+    private sealed class CopyKernel(bool reads) : OpKernel
+    {
+        public override string Backend => KernelChoice.Cpu;
+
+        public override IReadOnlyList<KernelArraySpec> Saved(OpCall call) => [new("kept", 1)];
+
+        public override bool ReadsOutput(string output) => reads;
+
+        public override void Forward(OpCall call, KernelArrays arrays)
+        {
+            arrays["a"].Span.CopyTo(arrays["y"].Span);
+            arrays["kept"].Span[0] = 1;
+        }
+
+        public override void Backward(OpCall call, KernelArrays arrays) =>
+            arrays.Gradient("a").Span.Fill(arrays["y"].IsPresent ? arrays["kept"].Span[0] : -arrays["kept"].Span[0]);
     }
 }

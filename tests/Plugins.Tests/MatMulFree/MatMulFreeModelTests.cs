@@ -142,6 +142,29 @@ public sealed class MatMulFreeModelTests
     public void IntermediateDim_NotGiven_IsTwoThirdsRoundedUp(int modelDim, int expected) =>
         Assert.That(new MatMulFreeConfig { ModelDim = modelDim }.IntermediateDim, Is.EqualTo(expected));
 
+    [TestCase("tiny", "{}"), TestCase("small", "{}"), TestCase("tiny", "{\"ternary_head\":false,\"use_lower_bound\":false,\"expand_ratio\":2}")]
+    [TestCase("tiny", "{\"use_short_conv\":true}"), TestCase("tiny", "{\"use_short_conv\":true,\"share_conv_kernel\":false}"), TestCase("tiny", "{\"tie_word_embeddings\":true}")]
+    public void ModelMemory_AnyConfig_CountsTheModelsNumbers(string preset, string json)
+    {
+        using var scope = NewDisposeScope();
+        var config = (MatMulFreeConfig)Architecture.ReadConfig(preset, JsonNode.Parse(json)!.AsObject());
+        using var model = Build(config, "cpu");
+        var memory = new ModelMemory(config);
+        var scales = config.LayerCount * 6 + (config.TernaryHead ? 1 : 0);     // of the ternary matrices; no parameters
+        var shared = config is { TieEmbeddings: true, TernaryHead: true } ? config.VocabSize * config.ModelDim : 0;     // packed, the head has codes of its own
+        Assert.That(memory.Ternary + memory.Tables + memory.Others - scales - shared, Is.EqualTo(model.parameters().Sum(p => p.numel())));
+        Assert.That(memory.Packed, Is.LessThan(memory.Half).And.GreaterThan(2 * memory.Tables));
+    }
+
+    [Test]
+    public void MemoryNeeds_PublishedSize_StandBesideATransformers()
+    {
+        var needs = Architecture.MemoryNeeds(Architecture.Presets["1.3b"]);
+        Assert.That(needs.Select(n => n.Use), Is.EqualTo(["training", "inference"]));
+        Assert.That(needs[1].Bytes, Is.EqualTo(0.458e9).Within(1).Percent);
+        Assert.That(needs[1].TransformerBytes, Is.EqualTo(3.132e9).Within(1).Percent);
+    }
+
     [Test]
     public void FindUpstream_UnusedConvolution_IsNotNeeded()
     {

@@ -14,6 +14,8 @@ internal sealed unsafe class BitLinearCpu : OpKernel
 
     public override string Backend => KernelChoice.Cpu;
 
+    public override bool ReadsOutput(string output) => false;
+
     public override void Forward(OpCall call, KernelArrays arrays)
     {
         var sizes = BitLinearSizes.Of(call, arrays["x"]);

@@ -21,6 +21,8 @@ internal sealed class BitLinearCuda : CudaKernel
             ? $"there are {rows} rows; the cuda backend takes at most {(long)MostBlocksY * Tile}"
             : null;
 
+    public override bool ReadsOutput(string output) => false;
+
     protected override void Forward(OpCall call, KernelArrays arrays, CudaLauncher cuda)
     {
         var sizes = BitLinearSizes.Of(call, arrays["x"]);

@@ -12,6 +12,8 @@ internal sealed unsafe class GatedHalvesCpu : OpKernel
 
     public override string Backend => KernelChoice.Cpu;
 
+    public override bool ReadsOutput(string output) => false;
+
     public override void Forward(OpCall call, KernelArrays arrays)
     {
         float* x = arrays["x"].Float32, y = arrays["y"].Float32;

@@ -10,6 +10,8 @@ internal sealed class GatedHalvesCuda : CudaKernel
 
     public override string SourceName => "GatedHalves.cu";
 
+    public override bool ReadsOutput(string output) => false;
+
     protected override void Forward(OpCall call, KernelArrays arrays, CudaLauncher cuda) => cuda.Launch(
         "gated_halves_forward", CudaSize.Pieces(arrays["y"].Length, Threads), Threads, 0, arrays["x"], arrays["y"], arrays["y"].Length, call.Count("E") / 2);
 

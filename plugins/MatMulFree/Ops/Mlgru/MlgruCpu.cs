@@ -16,6 +16,8 @@ internal sealed unsafe class MlgruCpu : OpKernel
 
     public override string Backend => KernelChoice.Cpu;
 
+    public override bool ReadsOutput(string output) => output == "h";
+
     public override void Forward(OpCall call, KernelArrays arrays)
     {
         var whole = new MlgruForward

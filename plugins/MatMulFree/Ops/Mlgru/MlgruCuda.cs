@@ -17,6 +17,8 @@ internal sealed class MlgruCuda : CudaKernel
         ? $"the batch is {call.Size("B")}; the cuda backend takes at most {ScanPlan.MostSequences}"
         : null;
 
+    public override bool ReadsOutput(string output) => output == "h";
+
     protected override void Forward(OpCall call, KernelArrays arrays, CudaLauncher cuda)
     {
         var (input, forget, bound) = (arrays["input"], arrays["forget"], arrays["lower_bound"]);

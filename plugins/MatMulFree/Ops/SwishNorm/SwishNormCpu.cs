@@ -18,6 +18,8 @@ internal sealed unsafe class SwishNormCpu : OpKernel
         ? $"rows of {call.Size("D")} numbers are wider than the {WidestRow} that its backward is written for"
         : null;
 
+    public override bool ReadsOutput(string output) => false;
+
     public override void Forward(OpCall call, KernelArrays arrays)
     {
         var (rows, dim) = (call.Size("B") * call.Size("L"), call.Count("D"));

@@ -15,6 +15,8 @@ internal sealed class SwishNormCuda : CudaKernel
         ? $"there are {call.Size("B") * call.Size("L")} rows; the cuda backend takes at most {int.MaxValue}"
         : null;
 
+    public override bool ReadsOutput(string output) => false;
+
     protected override void Forward(OpCall call, KernelArrays arrays, CudaLauncher cuda) => cuda.Launch(
         "swish_norm_forward", call.Count("B") * call.Count("L"), Threads, 0,
         arrays["x"], arrays["gate"], arrays["weight"], arrays["y"], call.Count("D"), (float)SwishNormOp.Epsilon(call));
