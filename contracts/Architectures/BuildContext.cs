@@ -15,6 +15,13 @@ public sealed record BuildContext
     /// </summary>
     public torch.ScalarType Dtype { get; init; } = torch.ScalarType.Float32;
 
+    /// <summary>
+    /// Whether the matrices are held in the model's smaller form, for inference; asked of architectures with <see cref="ModelAbilities.Packed"/>
+    /// alone. The model then never holds them all in float32, while it is built neither, and what it holds beside them (an embedding) is stored
+    /// as <see cref="Dtype"/>.
+    /// </summary>
+    public bool Packed { get; init; }
+
     /// <summary>Which backend each op uses.</summary>
     public KernelChoice Kernels { get; init; } = KernelChoice.Auto;
 

@@ -24,4 +24,10 @@ public enum ModelAbilities
     /// for bfloat16's rounding.
     /// </summary>
     BFloat16 = 16,
+
+    /// <summary>
+    /// Its weights have a smaller form that it computes with (<see cref="BuildContext.Packed"/>, <see cref="IPackedWeights"/>), and gives the same
+    /// outputs, bit for bit.
+    /// </summary>
+    Packed = 32,
 }

@@ -14,4 +14,8 @@ namespace Zoo.Host.Benchmarks;
 /// <param name="Dtype">Arithmetic of products with weights; in prefill and decoding also how the matrices are stored.</param>
 internal sealed record ModelBenchRequest(
     InstalledArchitecture Installed, ModelConfig Config, string Mode, TrainingSettings Training, int Batch, int Length,
-    torch.ScalarType Dtype);
+    torch.ScalarType Dtype)
+{
+    /// <summary>Whether the model is built in its packed form.</summary>
+    public bool Packed { get; init; }
+}

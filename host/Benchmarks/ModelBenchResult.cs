@@ -40,6 +40,15 @@ internal sealed record ModelBenchResult
     /// <summary>Bytes resident before the model was built: the runtime, libtorch, plugins.</summary>
     public required long MemoryBeforeBytes { get; init; }
 
+    /// <summary>Bytes of the weights as the model holds them.</summary>
+    public required long WeightBytes { get; init; }
+
+    /// <summary>Name of the packed form that the weights are in; null where they are not packed.</summary>
+    public string? Packed { get; init; }
+
+    /// <summary>Memory above what there was before the model, in units of the weights' own bytes.</summary>
+    public double MemoryOverWeights => (PeakMemoryBytes - MemoryBeforeBytes) / (double)Math.Max(1, WeightBytes);
+
     public required int Runs { get; init; }
 
     /// <summary>The record of `--json`.</summary>
@@ -60,6 +69,9 @@ internal sealed record ModelBenchResult
         ["late_over_early"] = LateOverEarly is { } ratio ? Math.Round(ratio, 4) : null,
         ["peak_memory_bytes"] = PeakMemoryBytes,
         ["memory_before_bytes"] = MemoryBeforeBytes,
+        ["weight_bytes"] = WeightBytes,
+        ["memory_over_weights"] = Math.Round(MemoryOverWeights, 4),
+        ["packed"] = Packed,
         ["runs"] = Runs,
     };
 }

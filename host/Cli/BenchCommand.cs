@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Spectre.Console;
+using Zoo.Architectures;
 using Zoo.Host.Benchmarks;
 using Zoo.Host.Configuration;
 using Zoo.Kernels;
@@ -30,7 +31,7 @@ internal sealed class BenchCommand : ZooCommand
     private readonly Option<int?> _batchSize = NumberOption.Int32("--batch-size", "Examples a batch, or sequences side by side.", least: 1);
     private readonly Option<int?> _length = NumberOption.Int32("--length", $"Time steps (default {DefaultLength}); tokens to decode (default {DefaultDecodeLength}).", least: 1);
     private readonly Option<string?> _dtype = DtypeName.Option(
-        "fp32 (default) or bf16: products with weights; when decoding, how the weights are stored.");
+        "fp32 (default) or bf16: products with weights; when decoding, how the weights are stored. A model that has a packed form decodes with it, the rest in bf16, unless this says fp32.");
     private readonly Option<string?> _shape = OptionOf.Text("--shape", "SIZES", "With --op: sizes of its axes, such as B=4,D=512,L=512.");
     private readonly Option<string?> _pass = OptionOf.Text("--pass", "PASS", "With --op: forward, or backward (forward and backward together); all that it has unless given.");
     private readonly Option<string?> _kernels = OptionOf.Text("--kernels", "BACKEND", "Time this backend alone; a comparison of all unless given.");
@@ -90,10 +91,12 @@ internal sealed class BenchCommand : ZooCommand
         var sets = RunPlanner.ParseSets(arguments.GetValue(_set)!);
         var config = ModelBench.BindConfig(session.Catalog, installed, preset, sets, ModelBench.SequenceLength(mode, length));
         var training = RunPlanner.Complete(config.Training);
+        var typed = arguments.GetValue(_dtype);
+        var packed = mode == "decode" && installed.Info.Abilities.HasFlag(ModelAbilities.Packed) && typed != DtypeName.Float32;
         var results = ModelBench.Run(session.Catalog, new ModelBenchRequest(
             installed, config, mode, training,
             arguments.GetValue(_batchSize) ?? (mode == "train" ? training.BatchSize!.Value : 1),
-            length, DtypeName.Parse(arguments.GetValue(_dtype) ?? DtypeName.Float32)), options);
+            length, DtypeName.Parse(typed ?? (packed ? DtypeName.BFloat16 : DtypeName.Float32))) { Packed = packed }, options);
 
         var table = NewTable("Backends", "Tokens/s", "Tokens/CPU s", "CPU µs/token", "Peak memory", "Runs");
         foreach (var result in results)
@@ -108,8 +111,13 @@ internal sealed class BenchCommand : ZooCommand
             return;
         var first = results[0];
         session.Output.Say($"{first.Model}, {first.Mode}: {first.Params:N0} parameters, batch {first.Batch}" +
-            $"{(first.Time is { } time ? $", {time} time steps" : "; a sample counts as a token")}, {first.Threads} {(first.Threads == 1 ? "thread" : "threads")}, {first.Dtype}");
+            $"{(first.Time is { } time ? $", {time} time steps" : "; a sample counts as a token")}, {first.Threads} {(first.Threads == 1 ? "thread" : "threads")}, {first.Dtype}{(first.Packed is { } form ? $", packed as {form}" : "")}");
         session.Output.Results.Write(table);
+        if (first.Mode != "train")
+        {
+            session.Output.Say($"Weights {first.WeightBytes / 1e6:N1} MB; at most {(first.PeakMemoryBytes - first.MemoryBeforeBytes) / 1e6:N1} MB more were resident than before the model was built, " +
+                $"{first.MemoryOverWeights:F2} times the weights.");
+        }
         if (first.LateOverEarly is { } ratio)
             session.Output.Say($"The last tenth of the tokens took {ratio:F3} times as long as the first.");
         if (results.Count > 1)

@@ -9,7 +9,7 @@ internal static class DtypeName
     /// <summary>Single precision.</summary>
     public const string Float32 = "fp32";
 
-    private const string BFloat16 = "bf16";
+    public const string BFloat16 = "bf16";
 
     /// <summary>A new option; null when it is not given.</summary>
     public static Option<string?> Option(string description) => OptionOf.Text("--dtype", "DTYPE", description);

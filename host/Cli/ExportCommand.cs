@@ -6,7 +6,6 @@ using Zoo.Architectures;
 using Zoo.Files;
 using Zoo.Host.Runs;
 using Zoo.Host.Verification;
-using Zoo.Kernels;
 using Zoo.Native;
 using static TorchSharp.torch;
 
@@ -54,7 +53,8 @@ internal sealed class ExportCommand : ZooCommand
         var (installed, config) = saved.Record.ReadConfig(catalog);
         LibTorch.Load();
         using var scope = NewDisposeScope();
-        var (tensors, metadata) = arguments.GetValue(_packed) ? Packed(saved, catalog)
+        var toPack = arguments.GetValue(_packed) && saved.Record.Packed is null;
+        var (tensors, metadata) = toPack ? Packed(saved, installed.Architecture, config, catalog)
             : saved.ReadImport() is { } import ? Imported(saved, import)
             : Trained(saved, installed.Architecture, config, catalog);
 
@@ -97,16 +97,16 @@ internal sealed class ExportCommand : ZooCommand
         return (tensors, new Dictionary<string, string> { ["format"] = "pt" });
     }
 
-    private static (NamedTensors Tensors, IReadOnlyDictionary<string, string>? Metadata) Packed(SavedModel saved, Catalog catalog)
+    /// <summary>The packed form, tensor by tensor of the checkpoint: the model itself is never built.</summary>
+    private static (NamedTensors Tensors, IReadOnlyDictionary<string, string>? Metadata) Packed(
+        SavedModel saved, IModelArchitecture architecture, ModelConfig config, Catalog catalog)
     {
-        var model = saved.Build(catalog, CPU, KernelChoice.Auto, ScalarType.Float32);
+        using var model = ModelOutline.Build(architecture, config, catalog.Ops);
         if (model is not IPackedWeights packed)
-        {
-            model.Dispose();
             throw new UserException($"--packed: {saved.Record.Model} has no packed form. Leave it out.");
-        }
         using var noGradient = no_grad();
-        return (packed.PackWeights(), new Dictionary<string, string> { [ImportCommand.PackedKey] = packed.PackedFormat });
+        var weights = StateDict.Match(model, LoadCheckpoint(saved), $"'{saved.Checkpoint.Path}'");
+        return (packed.Pack(weights), new Dictionary<string, string> { [ImportCommand.PackedKey] = packed.PackedFormat });
     }
 
     private static NamedTensors LoadCheckpoint(SavedModel saved)

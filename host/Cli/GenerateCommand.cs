@@ -45,7 +45,7 @@ internal sealed class GenerateCommand : ZooCommand
     private readonly Option<string> _device = DeviceName.Option();
 
     private readonly Option<string?> _dtype = DtypeName.Option(
-        "fp32 (default), or bf16: the matrices are stored as bfloat16, which halves the memory.");
+        "fp32, or bf16: the matrices are stored as bfloat16, which halves the memory. A model that has a packed form is packed unless this says fp32, which changes no number.");
 
     private readonly Option<string?> _kernels = OptionOf.Text(
         "--kernels", "BACKEND", "Backend of the ops: auto (default), reference, cpu or cuda, or op=backend,… for some.");
@@ -71,14 +71,16 @@ internal sealed class GenerateCommand : ZooCommand
         LibTorch.Load();
         var samples = arguments.GetValue(_samples) ?? 1;
         var kernels = KernelChoice.Parse(arguments.GetValue(_kernels) ?? "auto");
-        var dtype = DtypeName.Parse(arguments.GetValue(_dtype) ?? DtypeName.Float32);
+        var typed = arguments.GetValue(_dtype);
+        var dtype = DtypeName.Parse(typed ?? DtypeName.Float32);
+        var packed = installed.Info.Abilities.HasFlag(ModelAbilities.Packed) && typed != DtypeName.Float32;
         var device = DeviceName.Parse(arguments.GetValue(_device)!);
 
-        using var built = saved.Build(catalog, device, kernels, dtype);
+        using var built = saved.Build(catalog, device, kernels, dtype, packed);
         if (built is not TokenModel model)
             throw new UserException($"This config of {record.Model} builds no model over tokens, so there is nothing to generate.");
         model.eval();
-        if (dtype == torch.ScalarType.BFloat16)
+        if (dtype == torch.ScalarType.BFloat16 && !packed)
             WeightStorage.RoundToBFloat16(model);
         Training.Threads.Use(arguments.GetValue(_threads)
             ?? ModelFactory.DefaultThreads(ModelFactory.ParameterCount(model), samples, torch.get_num_threads()));

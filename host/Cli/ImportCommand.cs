@@ -6,9 +6,7 @@ using Zoo.Configuration;
 using Zoo.Files;
 using Zoo.Host.Configuration;
 using Zoo.Host.Runs;
-using Zoo.Host.Training;
 using Zoo.Host.Verification;
-using Zoo.Kernels;
 using Zoo.Native;
 using Zoo.Training;
 
@@ -61,15 +59,16 @@ internal sealed class ImportCommand : ZooCommand
         LibTorch.Load();
         using var scope = TorchSharp.torch.NewDisposeScope();
         var isPacked = weights.Metadata.TryGetValue(PackedKey, out var packedFormat);
-        using var model = isPacked
-            ? ModelFactory.Build(catalog, installed, config, seed: 1, TorchSharp.torch.CPU, KernelChoice.Auto, TorchSharp.torch.ScalarType.Float32)
-            : ModelOutline.Build(installed.Architecture, config, catalog.Ops);
-        var (tensors, import) = isPacked ? Unpack(model, weights, packedFormat!) : Match(installed.Architecture, model, weights);
+        if (isPacked && !installed.Info.Abilities.HasFlag(ModelAbilities.Packed))
+            throw new UserException($"'{weights.Path}' holds weights packed as {packedFormat}, and {installed.Info.Name} has no packed form.");
+        using var model = ModelOutline.Build(installed.Architecture, config, catalog.Ops, isPacked);
+        var (tensors, import) = Match(installed.Architecture, model, weights);
+        if (isPacked)
+            CheckPacked(model, tensors, weights, packedFormat!);
         using var folder = RunFolder.Create(
-            arguments.GetValue(_out) ?? DefaultOut, NewRecord(installed, preset, config, import), RunEnvironment.Capture("cpu", 1, "auto"), path =>
+            arguments.GetValue(_out) ?? DefaultOut, NewRecord(installed, preset, config, import) with { Packed = packedFormat }, RunEnvironment.Capture("cpu", 1, "auto"), path =>
             {
-                if (!isPacked)
-                    RunJson.Write(Path.Combine(path, RunFolder.ImportName), import);
+                RunJson.Write(Path.Combine(path, RunFolder.ImportName), import);
                 if (upstream is not null)
                     AtomicFile.Write(Path.Combine(path, RunFolder.UpstreamConfigName), upstream);
                 new CheckpointStore(RunFolder.CheckpointsOf(path), keep: 1).Save(tensors, [], new CheckpointState
@@ -84,7 +83,7 @@ internal sealed class ImportCommand : ZooCommand
                 });
             });
 
-        var parameters = ModelFactory.ParameterCount(model);
+        var parameters = ModelOutline.Of(installed.Architecture, config, catalog.Ops).ParameterCount;
         if (import.Left.Count > 0)
             output.Note($"Not needed and left behind: {string.Join(", ", import.Left)}.");
         output.Record(new JsonObject
@@ -96,7 +95,7 @@ internal sealed class ImportCommand : ZooCommand
             ["params"] = parameters,
             ["left"] = new JsonArray([.. import.Left.Select(name => JsonValue.Create(name))]),
         });
-        output.Say($"Imported {import.Tensors.Count:N0} tensors of {weights.Path} as {installed.Info.Name}, {parameters:N0} parameters.");
+        output.Say($"Imported {import.Tensors.Count:N0} tensors of {weights.Path} as {installed.Info.Name}, {parameters:N0} parameters{(isPacked ? $", packed as {packedFormat}" : "")}.");
         output.Say($"Run folder: {folder.Path}");
         return ExitCode.Done;
     }
@@ -145,22 +144,13 @@ internal sealed class ImportCommand : ZooCommand
         return shared;
     }
 
-    private static (NamedTensors Tensors, ImportRecord Import) Unpack(Model model, Weights weights, string format)
+    private static void CheckPacked(Model model, NamedTensors tensors, Weights weights, string format)
     {
         if (model is not IPackedWeights packed)
             throw new UserException($"'{weights.Path}' holds weights packed as {format}, and {model.GetName()} has no packed form.");
         if (packed.PackedFormat != format)
             throw new UserException($"'{weights.Path}' holds weights packed as {format}, and {model.GetName()} reads {packed.PackedFormat}.");
-        packed.LoadPacked(weights.LoadAll(), $"'{weights.Path}'");
-        var tensors = StateDict.Save(model);
-        return (tensors, new ImportRecord
-        {
-            Source = Path.GetFullPath(weights.Path),
-            Tensors = [.. weights.Names.Select(name => new ImportRecord.ImportedTensor(name, name, false))],
-            Shared = new Dictionary<string, string>(),
-            Left = [],
-            Metadata = weights.Metadata,
-        });
+        packed.CheckPacked(tensors, $"'{weights.Path}'");
     }
 
     private static ModelConfig ReadConfig(IModelArchitecture architecture, string preset, string? path, byte[]? upstream, JsonObject sets)

@@ -60,13 +60,21 @@ internal sealed record Checkpoint(string Path, CheckpointState State)
     }
 
     /// <summary>Copies the saved parameters and buffers into a model.</summary>
+    /// <param name="model">Changed only if everything fits.</param>
+    /// <param name="pack">Whether the model is packed and the checkpoint is not.</param>
     /// <exception cref="UserException">They do not fit it.</exception>
-    public void LoadModel(Model model)
+    public void LoadModel(Model model, bool pack = false)
     {
         var path = System.IO.Path.Combine(Path, ModelName);
         using var file = SafeTensorsFile.Open(path);
+        using var scope = TorchSharp.torch.NewDisposeScope();
         var tensors = file.LoadAll();
-        StateDict.Load(model, tensors, $"'{path}'");
+        var source = $"'{path}'";
+        if (pack)
+            tensors = ((IPackedWeights)model).Pack(tensors);
+        else if (model is IPackedWeights { IsPacked: true } packed)
+            packed.CheckPacked(tensors, source);
+        StateDict.Load(model, tensors, source);
         foreach (var tensor in tensors.Values)
             tensor.Dispose();
     }

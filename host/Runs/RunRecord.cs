@@ -92,6 +92,9 @@ internal sealed record RunRecord
     /// <summary>Whether the weights come from elsewhere: there is no task and no training.</summary>
     public bool Imported { get; init; }
 
+    /// <summary>Name of the packed form that the weights are in; null where they are not packed.</summary>
+    public string? Packed { get; init; }
+
     /// <summary>Reads a config.json.</summary>
     /// <exception cref="BadFileException">It is missing, foreign, or of a newer layout.</exception>
     public static RunRecord Read(string path)

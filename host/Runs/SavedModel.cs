@@ -34,14 +34,21 @@ internal sealed record SavedModel(string RunPath, RunRecord Record, Checkpoint C
     }
 
     /// <summary>Builds the model and loads the checkpoint.</summary>
+    /// <param name="catalog">What is installed.</param>
+    /// <param name="device">Where it runs.</param>
+    /// <param name="kernels">Which backends are wanted.</param>
+    /// <param name="dtype">Arithmetic of products; of a packed model, how the rest is stored.</param>
+    /// <param name="packed">Whether in its packed form; a checkpoint that is not packed is packed as it is loaded.</param>
     /// <exception cref="UserException">The architecture is not installed, or the checkpoint does not fit it.</exception>
-    public Model Build(Catalog catalog, torch.Device device, KernelChoice kernels, torch.ScalarType dtype)
+    public Model Build(Catalog catalog, torch.Device device, KernelChoice kernels, torch.ScalarType dtype, bool packed = false)
     {
         var (installed, config) = Record.ReadConfig(catalog);
-        var model = ModelFactory.Build(catalog, installed, config, Record.Seed, device, kernels, dtype);
+        if (Record.Packed is { } format && !packed)
+            throw new UserException($"'{RunPath}' holds weights packed as {format}, which have no other form here.");
+        var model = ModelFactory.Build(catalog, installed, config, Record.Seed, device, kernels, dtype, packed);
         try
         {
-            Checkpoint.LoadModel(model);
+            Checkpoint.LoadModel(model, pack: packed && Record.Packed is null);
             return model;
         }
         catch

@@ -25,15 +25,16 @@ internal static class ModelFactory
     /// <inheritdoc cref="Build(Catalog, RunPlan, int, torch.Device, KernelChoice, torch.ScalarType)"/>
     public static Model Build(
         Catalog catalog, InstalledArchitecture installed, ModelConfig config, int seed, torch.Device device, KernelChoice kernels,
-        torch.ScalarType dtype)
+        torch.ScalarType dtype, bool packed = false)
     {
-        if (dtype == torch.ScalarType.BFloat16 && !installed.Info.Abilities.HasFlag(ModelAbilities.BFloat16))
+        if (dtype == torch.ScalarType.BFloat16 && !packed && !installed.Info.Abilities.HasFlag(ModelAbilities.BFloat16))
             throw new UserException($"--dtype bf16: {installed.Info.Name} does not compute in bfloat16; use --dtype fp32.");
         torch.manual_seed(seed);
         var model = installed.Architecture.CreateModel(config, new BuildContext
         {
             Device = device,
             Dtype = dtype,
+            Packed = packed,
             Kernels = kernels,
             Ops = catalog.Ops,
         });

@@ -35,15 +35,19 @@ internal sealed record ModelOutline(IReadOnlyList<(string Name, long[] Shape)> P
     }
 
     /// <summary>A config's model without storage: names, shapes and types only. The caller disposes it.</summary>
+    /// <param name="architecture">The plugin's object.</param>
+    /// <param name="config">The config.</param>
+    /// <param name="ops">Ops of every installed plugin.</param>
+    /// <param name="packed">Whether in its packed form.</param>
     /// <exception cref="UserException">As <see cref="Of"/>.</exception>
-    public static Model Build(IModelArchitecture architecture, ModelConfig config, OpCatalog ops)
+    public static Model Build(IModelArchitecture architecture, ModelConfig config, OpCatalog ops, bool packed = false)
     {
         var before = get_default_device();
         var meta = new Device(DeviceType.META);
         try
         {
             set_default_device(meta);
-            return architecture.CreateModel(config, new BuildContext { Device = meta, Ops = ops });
+            return architecture.CreateModel(config, new BuildContext { Device = meta, Ops = ops, Packed = packed });
         }
         catch (ExternalException e)
         {

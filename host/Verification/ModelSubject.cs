@@ -35,6 +35,9 @@ internal sealed record ModelSubject(IModelArchitecture Architecture, string Pres
     /// <summary>The model with bfloat16 products.</summary>
     public Model BuildBFloat16(int seed = Seed) => Build(seed, Kernels, ScalarType.BFloat16);
 
+    /// <summary>The model in its packed form.</summary>
+    public Model BuildPacked(int seed = Seed) => Build(seed, Kernels, packed: true);
+
     /// <summary>The model in float64 on the reference backends: what the others are held against.</summary>
     public Model BuildFloat64(int seed = Seed)
     {
@@ -92,10 +95,10 @@ internal sealed record ModelSubject(IModelArchitecture Architecture, string Pres
         Tensor Pick(Tensor from) => from.index_select(0, numbers.to(from.device));
     }
 
-    private Model Build(int seed, KernelChoice kernels, ScalarType dtype = ScalarType.Float32)
+    private Model Build(int seed, KernelChoice kernels, ScalarType dtype = ScalarType.Float32, bool packed = false)
     {
         manual_seed(seed);
-        var model = Architecture.CreateModel(Config, new BuildContext { Device = Device, Dtype = dtype, Kernels = kernels, Ops = Ops });
+        var model = Architecture.CreateModel(Config, new BuildContext { Device = Device, Dtype = dtype, Kernels = kernels, Ops = Ops, Packed = packed });
         return Device.type == DeviceType.CPU ? model : (Model)model.to(Device);
     }
 

@@ -15,9 +15,9 @@ public sealed class MatMulFreeArchitecture : Architecture<MatMulFreeConfig>
     {
         Kind = ModelKind.TokenModel,
         DefaultPreset = "small",
-        Abilities = ModelAbilities.Step | ModelAbilities.ConstantMemoryStep | ModelAbilities.Causal,
+        Abilities = ModelAbilities.Step | ModelAbilities.ConstantMemoryStep | ModelAbilities.Causal | ModelAbilities.Packed,
         HasExactGradient = false,
-        Ops = ["bitlinear", "causal_conv1d", "cross_entropy", "mlgru", "rms_norm", "rms_norm_swish_gate", "swiglu_halves"],
+        Ops = ["bitlinear", "causal_conv1d", "cross_entropy", "mlgru", "packed_bitlinear", "rms_norm", "rms_norm_swish_gate", "swiglu_halves", "ternary_matmul"],
         Limits =
         [
             "Gradients pass straight through the roundings of weights and activations: they are not the derivatives of what is computed.",

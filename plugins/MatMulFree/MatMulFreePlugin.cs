@@ -4,6 +4,7 @@ using Zoo.MatMulFree.Ops.BitLinear;
 using Zoo.MatMulFree.Ops.GatedHalves;
 using Zoo.MatMulFree.Ops.Hgrn;
 using Zoo.MatMulFree.Ops.Mlgru;
+using Zoo.MatMulFree.Ops.PackedBitLinear;
 using Zoo.MatMulFree.Ops.SwishNorm;
 using Zoo.MatMulFree.Ops.TernaryMatmul;
 using Zoo.MatMulFree.Recipes;
@@ -20,6 +21,7 @@ public sealed class MatMulFreePlugin : IZooPlugin
         services.AddSingleton<Op>(BitLinearOp.Instance);
         services.AddSingleton<Op>(HgrnOp.Instance);
         services.AddSingleton<Op>(TernaryMatmulOp.Instance);
+        services.AddSingleton<Op>(PackedBitLinearOp.Instance);
         services.AddSingleton<Op>(MlgruOp.Instance);
         services.AddSingleton<Op>(SwishNormOp.Instance);
         services.AddSingleton<Op>(GatedHalvesOp.Instance);

@@ -26,6 +26,7 @@ internal static class AllProperties
         new StateCloneProperty(),
         new ConstantMemoryProperty(),
         new BFloat16Property(),
+        new PackedEqualsUnpackedProperty(),
     ];
 
     /// <summary>Of ops.</summary>

@@ -1,6 +1,7 @@
 using TorchSharp.Utils;
 using Zoo.Architectures;
 using Zoo.MatMulFree.Ops.GatedHalves;
+using Zoo.MatMulFree.Ops.Step;
 using static TorchSharp.torch;
 
 namespace Zoo.MatMulFree.Model;
@@ -22,11 +23,14 @@ internal sealed class ChannelMixer : nn.Module
     {
         _context = context;
         int dim = config.ModelDim, inner = config.IntermediateDim;
-        _gate = new BitLinear("gate_proj", empty(2 * inner, dim).normal_(0, config.InitialSpread), context);
+        _gate = new BitLinear("gate_proj", 2 * inner, dim, w => w.normal_(0, config.InitialSpread), context);
         // GPT-2's scaling of what enters the residual stream, two branches a block.
-        _down = new BitLinear("down_proj", empty(dim, inner).normal_(0, config.InitialSpread / Math.Sqrt(2 * config.LayerCount)), context);
+        _down = new BitLinear("down_proj", dim, inner, w => w.normal_(0, config.InitialSpread / Math.Sqrt(2 * config.LayerCount)), context);
         RegisterComponents();
     }
+
+    /// <summary>Adds what a step on packed weights needs.</summary>
+    public void Describe(ref StepLayer layer) => (layer.Up, layer.Down) = (_gate.Packed, _down.Packed);
 
     /// <param name="x">[batch, time, dim].</param>
     /// <returns>[batch, time, dim].</returns>

@@ -1,6 +1,7 @@
 using TorchSharp.Utils;
 using Zoo.Architectures;
 using Zoo.Kernels;
+using Zoo.MatMulFree.Ops.Step;
 using static TorchSharp.torch;
 
 namespace Zoo.MatMulFree.Model;
@@ -48,6 +49,15 @@ internal sealed class MatMulFreeBlock : nn.Module
         var (normed, stream) = Normalise(hidden, residual, _mixerNorm, _epsilon, _context.Kernels);
         (normed, stream) = Normalise(_mixer.Forward(normed, lowerBound, state), stream, _channelNorm, _epsilon, _context.Kernels);
         return (_channels.Forward(normed).MoveToOuterDisposeScope(), stream.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>What a step on packed weights needs of this block; its state and bound are the caller's.</summary>
+    public unsafe StepLayer Describe()
+    {
+        var layer = new StepLayer { MixerNorm = KernelArray.Of(_mixerNorm.Value).Float32, ChannelNorm = KernelArray.Of(_channelNorm.Value).Float32 };
+        _mixer.Describe(ref layer);
+        _channels.Describe(ref layer);
+        return layer;
     }
 
     /// <summary>The norm of hidden + residual, and that sum.</summary>

@@ -20,14 +20,16 @@ internal sealed class MatMulFreeBody : nn.Module
     [ComponentName(Name = "norm")]
     private readonly Weight _norm;
 
+    private readonly MatMulFreeConfig _config;
     private readonly double _epsilon;
     private readonly BuildContext _context;
 
     public MatMulFreeBody(MatMulFreeConfig config, BuildContext context)
         : base(nameof(MatMulFreeBody))
     {
+        _config = config;
         (_epsilon, _context) = (config.NormEpsilon, context);
-        _embedding = new Weight("embeddings", empty(config.VocabSize, config.ModelDim).normal_(0, config.InitialSpread));
+        _embedding = Weight.Large("embeddings", config.VocabSize, config.ModelDim, w => w.normal_(0, config.InitialSpread), context);
         if (config.UseLowerBound)
             _lowerBounds = new Parameter(zeros(config.LayerCount, config.InnerDim));
         for (var i = 0; i < config.LayerCount; i++)
@@ -40,6 +42,17 @@ internal sealed class MatMulFreeBody : nn.Module
     public Weight Embedding => _embedding;
 
     public MatMulFreeState NewState(int batch) => new([.. _blocks.Select(b => b.NewState(batch))]);
+
+    /// <summary>One token a sequence on packed weights, in one call.</summary>
+    /// <param name="ids">int64 [batch].</param>
+    /// <param name="state">Changed.</param>
+    /// <returns>[batch, dim].</returns>
+    public Tensor PackedStep(Tensor ids, MatMulFreeState state)
+    {
+        using var noGradient = no_grad();
+        var decoder = state.Decoder ??= new PackedDecoder(_config, (int)state.Layers[0].Hidden.size(0), LowerBoundTable());
+        return decoder.Run(ids, _embedding.Value, [.. _blocks], _norm.Value, state);
+    }
 
     /// <param name="ids">int64 [batch, time].</param>
     /// <param name="state">Changed to the final one; null for none.</param>
@@ -59,11 +72,14 @@ internal sealed class MatMulFreeBody : nn.Module
     /// Each layer's bound, [inner dim]: a softmax over layers gives each a share of 1, and a layer's bound is the sum of the shares up to its own,
     /// the first layer's left out. Null without bounds.
     /// </summary>
-    private Tensor[]? LowerBounds()
+    private Tensor[]? LowerBounds() => LowerBoundTable()?.unbind(0);
+
+    private Tensor? LowerBoundTable()
     {
         if (_lowerBounds is null)
             return null;
+        using var scope = NewDisposeScope();
         var shares = _lowerBounds.softmax(0);
-        return (shares.cumsum(0) - shares.narrow(0, 0, 1)).unbind(0);
+        return (shares.cumsum(0) - shares.narrow(0, 0, 1)).MoveToOuterDisposeScope();
     }
 }

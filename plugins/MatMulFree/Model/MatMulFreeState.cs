@@ -8,11 +8,15 @@ internal sealed class MatMulFreeState(IReadOnlyList<MixerState> layers) : ModelS
 {
     public IReadOnlyList<MixerState> Layers => layers;
 
+    /// <summary>Memory that steps on packed weights work in; it remembers nothing. Owned; null before the first such step.</summary>
+    public PackedDecoder? Decoder { get; set; }
+
     public override ModelState Clone() => new MatMulFreeState([.. layers.Select(l => l.Clone())]);
 
     public override void Dispose()
     {
         foreach (var layer in layers)
             layer.Dispose();
+        Decoder?.Dispose();
     }
 }

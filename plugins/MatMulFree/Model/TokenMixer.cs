@@ -2,6 +2,7 @@ using TorchSharp.Utils;
 using Zoo.Architectures;
 using Zoo.Kernels;
 using Zoo.MatMulFree.Ops.Mlgru;
+using Zoo.MatMulFree.Ops.Step;
 using Zoo.MatMulFree.Ops.SwishNorm;
 using static TorchSharp.torch;
 
@@ -43,9 +44,9 @@ internal sealed class TokenMixer : nn.Module
     {
         (_config, _context) = (config, context);
         int dim = config.ModelDim, inner = config.InnerDim;
-        _input = new BitLinear("i_proj", Xavier(inner, dim), context);
-        _forget = new BitLinear("f_proj", Xavier(inner, dim), context);
-        _gate = new BitLinear("g_proj", Xavier(inner, dim), context);
+        _input = new BitLinear("i_proj", inner, dim, Xavier, context);
+        _forget = new BitLinear("f_proj", inner, dim, Xavier, context);
+        _gate = new BitLinear("g_proj", inner, dim, Xavier, context);
         if (config is { UseShortConv: true, ShareConv: true })
         {
             _sharedConv = Conv("h_conv1d", dim);
@@ -56,7 +57,7 @@ internal sealed class TokenMixer : nn.Module
             _inputConv = Conv("i_conv1d", inner);
         }
         _norm = Weight.Norm("g_norm", inner);
-        _output = new BitLinear("o_proj", Xavier(dim, inner), context);
+        _output = new BitLinear("o_proj", dim, inner, Xavier, context);
         RegisterComponents();
     }
 
@@ -70,6 +71,13 @@ internal sealed class TokenMixer : nn.Module
         Tensor Zeros(params long[] shape) => zeros(shape, weight.dtype, weight.device).DetachFromDisposeScope();
 
         Tensor? Inputs(Weight? conv) => conv is null ? null : Zeros(batch, _config.ConvWidth, conv.Value.size(0));
+    }
+
+    /// <summary>Adds what a step on packed weights needs.</summary>
+    public unsafe void Describe(ref StepLayer layer)
+    {
+        (layer.Input, layer.Forget, layer.Gate, layer.Output) = (_input.Packed, _forget.Packed, _gate.Packed, _output.Packed);
+        layer.GateNorm = KernelArray.Of(_norm.Value).Float32;
     }
 
     /// <param name="x">[batch, time, dim].</param>
@@ -99,11 +107,11 @@ internal sealed class TokenMixer : nn.Module
     private (Tensor Y, Tensor Last) Convolve(Tensor x, Weight conv, Tensor? before) =>
         CausalConv.Apply(x, conv.Value.squeeze(1), null, silu: true, before, _context.Kernels);
 
-    /// <summary>Uniform with gain 2^-2.5; not changed afterwards.</summary>
-    private static Tensor Xavier(long outputs, long inputs)
+    /// <summary>Uniform with gain 2^-2.5; not changed afterwards. The matrices' two sizes are the stream's and the mixer's.</summary>
+    private void Xavier(Tensor weight)
     {
-        var bound = Math.Pow(2, -2.5) * Math.Sqrt(6.0 / (inputs + outputs));
-        return empty(outputs, inputs).uniform_(-bound, bound);
+        var bound = Math.Pow(2, -2.5) * Math.Sqrt(6.0 / (_config.ModelDim + _config.InnerDim));
+        weight.uniform_(-bound, bound);
     }
 
     /// <summary>[channel, 1, width], as the original's convolutions hold it.</summary>

@@ -1,5 +1,6 @@
 using TorchSharp.Modules;
 using TorchSharp.Utils;
+using Zoo.Architectures;
 using static TorchSharp.torch;
 
 namespace Zoo.MatMulFree.Model;
@@ -18,6 +19,21 @@ internal sealed class Weight : nn.Module
     }
 
     public Parameter Value => _value;
+
+    /// <summary>A large matrix: packed models hold it as they were asked to, and never whole in float32 where that is bfloat16.</summary>
+    /// <param name="name">For messages.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="dim">Numbers of a row.</param>
+    /// <param name="initialise">Fills a float32 tensor from the random generator.</param>
+    /// <param name="context">Says how it is stored.</param>
+    public static Weight Large(string name, long rows, long dim, Action<Tensor> initialise, BuildContext context)
+    {
+        if (context is { Packed: true, Dtype: ScalarType.BFloat16 })
+            return new(name, PiecewiseInitial.BFloat16(rows, dim, initialise));
+        var value = empty(rows, dim);
+        initialise(value);
+        return new(name, value);
+    }
 
     /// <summary>A norm's start.</summary>
     public static Weight Norm(string name, long dim) => new(name, ones(dim));

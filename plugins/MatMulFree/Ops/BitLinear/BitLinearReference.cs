@@ -20,15 +20,10 @@ internal static class BitLinearReference
         using var scope = NewDisposeScope();
         var (x, norm, w) = (inputs["x"], inputs["norm.weight"], inputs["weight"]);
         var fused = options.Get("fused", true);
-        using Scalar epsilon = options.Get("norm_eps", fused ? 1e-6 : 1e-8), largest = RowQuantizer.Largest, smallest = RowQuantizer.Smallest;
-        using Scalar least = -128, one = 1, minusOne = -1;
-        var n = x * (x.square().mean([-1], keepdim: true) + epsilon).rsqrt() * norm;
-        var absolute = n.detach().abs().amax([-1], keepdim: true).clamp_min(smallest);   // [..., 1]
-        var xScale = full_like(absolute, largest) / absolute;
-        var wScale = w.detach().abs().mean().clamp_min(smallest);
-        var scaledX = n * xScale;
+        using Scalar smallest = RowQuantizer.Smallest, one = 1, minusOne = -1;
+        var (xInt, xScale, scaledX) = Quantize(x, norm, options.Get("norm_eps", fused ? 1e-6 : 1e-8));
+        var wScale = w.detach().to(ScalarType.Float64).abs().mean().to(w.dtype).clamp_min(smallest);   // as packed weights and every kernel have it
         var scaledW = w / wScale;
-        var xInt = scaledX.detach().round().clamp(least, largest);
         var wInt = scaledW.detach().round().clamp(minusOne, one);
         var y = nn.functional.linear(scaledX + (xInt - scaledX.detach()), scaledW + (wInt - scaledW.detach())) * (wScale / xScale);
         if (fused && inputs.Find("bias") is { } bias)
@@ -41,6 +36,17 @@ internal static class BitLinearReference
         outputs["w_ternary"] = wInt.to(ScalarType.Int8).MoveToOuterDisposeScope();
         outputs["w_scale"] = wScale.reshape(1).MoveToOuterDisposeScope();
         return outputs;
+    }
+
+    /// <summary>x_int8 as whole numbers in the type of x; x_scale, [..., 1]; and the numbers before they are rounded, which gradients reach.</summary>
+    public static (Tensor Whole, Tensor Scale, Tensor Scaled) Quantize(Tensor x, Tensor norm, double eps)
+    {
+        using Scalar epsilon = eps, largest = RowQuantizer.Largest, smallest = RowQuantizer.Smallest, least = -128;
+        var n = x * (x.square().mean([-1], keepdim: true) + epsilon).rsqrt() * norm;
+        var absolute = n.detach().abs().amax([-1], keepdim: true).clamp_min(smallest);
+        var scale = full_like(absolute, largest) / absolute;
+        var scaled = n * scale;
+        return (scaled.detach().round().clamp(least, largest), scale, scaled);
     }
 
     /// <summary>

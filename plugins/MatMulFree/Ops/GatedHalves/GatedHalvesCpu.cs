@@ -36,6 +36,13 @@ internal sealed unsafe class GatedHalvesCpu : OpKernel
         Share(call, (first, end) => Simd.Run(new Rows(x, dim, first, end) { GradY = given, GradX = gradX }));
     }
 
+    /// <summary>The forward of some rows, by this thread.</summary>
+    /// <param name="x">[row, 2 · dim].</param>
+    /// <param name="dim">Of a half.</param>
+    /// <param name="rows">How many.</param>
+    /// <param name="y">[row, dim].</param>
+    public static void Run(float* x, int dim, int rows, float* y) => Simd.Run(new Rows(x, dim, 0, rows) { Y = y });
+
     private static void Share(OpCall call, Action<long, long> body)
     {
         var rows = call.Size("B") * call.Size("L");

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Zoo.MatMulFree.Ops.TernaryMatmul;
 
@@ -31,9 +32,8 @@ internal static unsafe class ArrangedActivations
     /// <param name="dim">Of a token.</param>
     /// <param name="width">Bytes of a vector.</param>
     /// <param name="arranged">Room for the tile's <see cref="TokenBytes"/>.</param>
-    /// <param name="sums">Becomes Σ x of each token.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Arrange(sbyte* x, int tokens, int dim, int width, sbyte* arranged, int* sums)
+    public static void Arrange(sbyte* x, int tokens, int dim, int width, sbyte* arranged)
     {
         var steps = Steps(dim, width);
         var piece = Math.Min(width, TernaryPacking.BlockBytes);           // bytes whose activations follow each other
@@ -50,20 +50,33 @@ internal static unsafe class ArrangedActivations
                         var code = step * width + at;
                         var first = code / TernaryPacking.BlockBytes * TernaryPacking.BlockWeights + part * TernaryPacking.BlockBytes + code % TernaryPacking.BlockBytes;
                         var count = (int)Math.Clamp(dim - first, 0, piece);
+                        if (count == TernaryPacking.BlockBytes)
+                        {
+                            Vector256.Load(source + first).Store(target + part * width + at);
+                            continue;
+                        }
                         var to = new Span<sbyte>(target + part * width + at, piece);
                         new ReadOnlySpan<sbyte>(source + first, count).CopyTo(to);
                         to[count..].Clear();
                     }
                 }
             }
-            sums[token] = Sum(source, dim);
         }
     }
 
-    private static int Sum(sbyte* x, int count)
+    /// <summary>Σ x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static int Sum(sbyte* x, int count)
     {
-        var sum = 0;
-        for (var i = 0; i < count; i++)
+        var sums = Vector256<int>.Zero;
+        var i = 0;
+        for (; i <= count - Vector128<sbyte>.Count; i += Vector128<sbyte>.Count)
+        {
+            var (low, high) = Vector256.Widen(Vector256.WidenLower(Vector128.Load(x + i).ToVector256Unsafe()));
+            sums += low + high;
+        }
+        var sum = Vector256.Sum(sums);
+        for (; i < count; i++)
             sum += x[i];
         return sum;
     }

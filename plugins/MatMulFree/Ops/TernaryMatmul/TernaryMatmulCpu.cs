@@ -9,11 +9,6 @@ namespace Zoo.MatMulFree.Ops.TernaryMatmul;
 /// <remarks>Sums are whole numbers, so no width, tile or number of threads changes a bit.</remarks>
 internal sealed unsafe class TernaryMatmulCpu : OpKernel
 {
-    /// <summary>Rows of the matrix that a thread takes at once.</summary>
-    private const int RowsOfPiece = 64;
-
-    private const long WeightsWorthSharing = 1 << 19;
-
     public override string Backend => KernelChoice.Cpu;
 
     public override void Forward(OpCall call, KernelArrays arrays)
@@ -44,14 +39,17 @@ internal sealed unsafe class TernaryMatmulCpu : OpKernel
             for (var token = 0; token < tokens; token += tile)
             {
                 tile = ArrangedActivations.TileOf(tokens - token);
-                ArrangedActivations.Arrange(x + (long)token * dim, tile, dim, width, scratch + token * tokenBytes, product.Sums + token);
+                ArrangedActivations.Arrange(x + (long)token * dim, tile, dim, width, scratch + token * tokenBytes);
             }
             for (var token = 0; token < tokens; token++)
+            {
+                product.Sums[token] = ArrangedActivations.Sum(x + (long)token * dim, dim);
                 product.Factors[token] = TernaryScale.Factor(wScale, xScale[token]);
-            if (WorkShare.Threads == 1 || (long)tokens * rows * dim < WeightsWorthSharing)
+            }
+            if (WorkShare.Threads == 1 || product.IsSmall)
                 product.Run(0, rows);
             else
-                WorkShare.For((rows + RowsOfPiece - 1) / RowsOfPiece, i => product.Run(i * RowsOfPiece, Math.Min(RowsOfPiece, rows - i * RowsOfPiece)));
+                WorkShare.For(product.Pieces, i => product.RunPiece(i));
         }
         finally
         {

@@ -45,7 +45,7 @@ internal sealed class TernaryMatmulOp : Op
     /// <summary>y, [batch, output].</summary>
     public override IReadOnlyList<string> Outputs { get; } = ["y"];
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new TernaryMatmulCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new TernaryMatmulCpu(), new TernaryMatmulCuda()];
 
     /// <summary>libtorch's product of numbers that are not packed: what such a layer is without this op.</summary>
     public override IReadOnlyList<OpBaseline> Baselines { get; } =
@@ -97,7 +97,20 @@ internal sealed class TernaryMatmulOp : Op
         return values.MoveToOuterDisposeScope();
     }
 
-    public override Tensor? Example(OpArgument argument, long[] shape) => Sample(argument, shape);
+    /// <summary>The same values each time.</summary>
+    public override Tensor? Example(OpArgument argument, long[] shape)
+    {
+        var values = new Random(argument.Name.Length);
+        var count = (int)shape.Aggregate(1L, (a, b) => a * b);
+        return argument.Name switch
+        {
+            "x" => tensor(Fill(() => (sbyte)values.Next(-127, 128)), shape),
+            "weight" => tensor(Fill(() => (byte)(values.Next(3) | values.Next(3) << 2 | values.Next(3) << 4 | values.Next(3) << 6)), shape),
+            _ => null,
+        };
+
+        T[] Fill<T>(Func<T> next) => [.. Enumerable.Range(0, count).Select(_ => next())];
+    }
 
     protected override void Check(OpCall call)
     {

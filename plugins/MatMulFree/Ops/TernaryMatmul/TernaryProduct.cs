@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Zoo.Kernels.Cpu;
 using Zoo.MatMulFree.Ops.Kernels;
 
@@ -20,6 +21,11 @@ internal unsafe struct TernaryProduct
 
     private const int RowsTogether = 4;
 
+    /// <summary>How far ahead codes are asked for from memory: more than what comes in while a line is on its way.</summary>
+    private const int Ahead = 4096;
+
+    private const int LineBytes = 64;
+
     public byte* Codes;                    // of the whole matrix
     public int Rows, Dim, Tokens;
     public sbyte* Arranged;                // tiles, one after the other
@@ -30,6 +36,20 @@ internal unsafe struct TernaryProduct
 
     /// <summary>Bytes of the vectors that this process uses.</summary>
     public static int Width => Simd.Bits / 8;
+
+    /// <summary>Rows of the matrix that a thread takes at once.</summary>
+    private const int RowsOfPiece = 64;
+
+    private const long WeightsWorthSharing = 1 << 19;
+
+    /// <summary>Whether threads would take longer to wake than the product.</summary>
+    public readonly bool IsSmall => (long)Tokens * Rows * Dim < WeightsWorthSharing;
+
+    /// <summary>Pieces that threads may share.</summary>
+    public readonly int Pieces => (Rows + RowsOfPiece - 1) / RowsOfPiece;
+
+    /// <summary>Multiplies the rows of a piece.</summary>
+    public readonly void RunPiece(int index) => Run(index * RowsOfPiece, Math.Min(RowsOfPiece, Rows - index * RowsOfPiece));
 
     /// <summary>Multiplies some of the rows.</summary>
     /// <param name="first">The first row.</param>
@@ -92,6 +112,11 @@ internal unsafe struct TernaryProduct
                 // The last ones take a row twice rather than another loop: what is summed for it is not written.
                 var w0 = Codes + (row + Math.Min(r + pair, rows - 1)) * rowBytes;
                 var toSecond = r + pair + 1 < rows ? rowBytes : 0;
+                if (Sse.IsSupported)
+                {
+                    for (long at = 0; at < 2 * rowBytes; at += LineBytes)
+                        Sse.Prefetch0(w0 + Ahead + at);
+                }
                 V t0 = V.Zero, t1 = V.Zero;
                 var p = x;
                 var end = w0 + (long)wholeSteps * width;

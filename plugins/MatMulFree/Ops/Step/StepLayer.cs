@@ -1,0 +1,13 @@
+using Zoo.MatMulFree.Ops.PackedBitLinear;
+
+namespace Zoo.MatMulFree.Ops.Step;
+
+/// <summary>A block's memory, for a step.</summary>
+internal unsafe struct StepLayer
+{
+    public PackedMatrix Input, Forget, Gate, Output;     // of the token mixer
+    public PackedMatrix Up, Down;                        // of the channel mixer; Up gives gate and value
+    public float* MixerNorm, ChannelNorm, GateNorm;
+    public float* Bound;                                 // of the forget gates; null for none
+    public float* State;                                 // [batch, inner], changed
+}
