@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Zoo.CudaEmulation;
 using Zoo.Kernels;
 using Zoo.Kernels.Cpu;
 using Zoo.Mamba.Ops.Step;
@@ -25,10 +26,7 @@ public sealed class MambaStepTests
     public void Kernel_BFloat16Weights_EqualsFloat64OnThem()
     {
         using var scope = NewDisposeScope();
-        var inputs = Inputs(2, 40, 81, 16, 3, 4, Optional);
-        foreach (var name in inputs.Keys.Where(n => MambaStep.Instance.Arguments.Single(a => a.Name == n).MayBeBFloat16).ToList())
-            inputs[name] = inputs[name].to(ScalarType.BFloat16);
-        Check(inputs, rms: true);
+        Check(Rounded(Inputs(2, 40, 81, 16, 3, 4, Optional)), rms: true);
     }
 
     [Test]
@@ -50,6 +48,37 @@ public sealed class MambaStepTests
         {
             WorkShare.Threads = before;
         }
+    }
+
+    [Test]
+    public void CudaKernel_AnySize_EqualsFloat64(
+        [Values(0, 1, 3)] int batch, [Values(8, 37)] int dim, [Values(1, 16, 40)] int states, [Values(1, 4)] int width, [Values] bool everything)
+    {
+        using var scope = NewDisposeScope();
+        EmulatedOp.Check(
+            MambaStep.Instance, Inputs(batch, dim, 2 * dim + 1, states, 3, width, everything ? Optional : []), Tolerance, Options(rms: !everything), wanted: []);
+    }
+
+    [Test]
+    public void CudaKernel_BFloat16Weights_EqualsFloat64OnThem()
+    {
+        EmulatedOp.Require();
+        using var scope = NewDisposeScope();
+        using var emulation = CudaEmulator.Install();
+        var inputs = Rounded(Inputs(2, 40, 81, 16, 3, 4, Optional));
+        CheckOutputs(MambaStep.Instance.Invoke(inputs, Options(rms: true), KernelChoice.Parse("mamba_step=cuda")).Outputs, inputs, rms: true);
+    }
+
+    [Test]
+    public void CudaKernel_MatricesOfTwoTypes_IsRefused()
+    {
+        EmulatedOp.Require();
+        using var scope = NewDisposeScope();
+        using var emulation = CudaEmulator.Install();
+        var inputs = Inputs(1, 8, 17, 4, 3, 4, []);
+        inputs["x_b"] = inputs["x_b"].to(ScalarType.BFloat16);
+        Assert.That(() => MambaStep.Instance.Invoke(inputs, Options(rms: true), KernelChoice.Parse("mamba_step=cuda")),
+            Throws.TypeOf<BackendRejectedException>().With.Message.Contains("all in float32 or all in bfloat16"));
     }
 
     private static NamedTensors Inputs(long batch, long dim, long inner, long states, long rank, long width, IReadOnlyCollection<string> optional)
@@ -80,11 +109,17 @@ public sealed class MambaStepTests
 
     private static OpOptions Options(bool rms) => new(new JsonObject { ["rms_norm"] = rms });
 
-    private static void Check(NamedTensors inputs, bool rms)
+    /// <summary>With every matrix in bfloat16.</summary>
+    private static NamedTensors Rounded(NamedTensors inputs) => new(inputs.Select(i => KeyValuePair.Create(
+        i.Key, MambaStep.Instance.Arguments.Single(a => a.Name == i.Key).MayBeBFloat16 ? i.Value.to(ScalarType.BFloat16) : i.Value)));
+
+    private static void Check(NamedTensors inputs, bool rms) => CheckOutputs(Run(inputs, rms), inputs, rms);
+
+    private static void CheckOutputs(NamedTensors outputs, NamedTensors inputs, bool rms)
     {
         var exact = MambaStep.Instance.Invoke(
             new(inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.to(ScalarType.Float64)))), Options(rms), KernelChoice.Parse("reference")).Outputs;
-        var (worst, what) = KernelRun.Difference(Run(inputs, rms), exact);
+        var (worst, what) = KernelRun.Difference(outputs, exact);
         TestContext.Out.WriteLine($"{worst:e2} {what}");
         Assert.That(worst, Is.LessThan(Tolerance), what);
     }

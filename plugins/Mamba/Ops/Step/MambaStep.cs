@@ -44,7 +44,7 @@ internal sealed class MambaStep : Op
     /// <summary>y, the mixer's output, and sum, the residual stream, [batch, dim]; the state after the token.</summary>
     public override IReadOnlyList<string> Outputs { get; } = ["y", "sum", "next_inputs", "next_states"];
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new MambaStepCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new MambaStepCpu(), new MambaStepCuda()];
 
     /// <summary>Runs the block and replaces its state.</summary>
     public static (Tensor Hidden, Tensor Residual) Apply(
