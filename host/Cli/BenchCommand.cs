@@ -96,7 +96,8 @@ internal sealed class BenchCommand : ZooCommand
         var results = ModelBench.Run(session.Catalog, new ModelBenchRequest(
             installed, config, mode, training,
             arguments.GetValue(_batchSize) ?? (mode == "train" ? training.BatchSize!.Value : 1),
-            length, DtypeName.Parse(typed ?? (packed ? DtypeName.BFloat16 : DtypeName.Float32))) { Packed = packed }, options);
+            length, DtypeName.Parse(typed ?? (packed ? DtypeName.BFloat16 : DtypeName.Float32)))
+        { Packed = packed }, options);
 
         var table = NewTable("Backends", "Tokens/s", "Tokens/CPU s", "CPU µs/token", "Peak memory", "Runs");
         foreach (var result in results)

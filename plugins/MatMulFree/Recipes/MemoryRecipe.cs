@@ -54,7 +54,9 @@ internal sealed class MemoryRecipe : IRecipe
         manual_seed(1);
         var arguments = new NamedTensors
         {
-            ["x"] = randn(rows, inputs).requires_grad_(), ["norm.weight"] = ones(inputs).requires_grad_(), ["weight"] = randn(outputs, inputs).requires_grad_(),
+            ["x"] = randn(rows, inputs).requires_grad_(),
+            ["norm.weight"] = ones(inputs).requires_grad_(),
+            ["weight"] = randn(outputs, inputs).requires_grad_(),
         };
         var options = new OpOptions(new() { ["integers"] = false, ["norm_eps"] = 1e-6 });
         Step(BitLinearReference.Unfused);               // what is allocated once is there before anything counts

@@ -173,7 +173,11 @@ internal sealed class AccuracyRecipe : IRecipe
 
     private static JsonObject Int4(string granularity, bool smoothK = false, bool smoothQ = false, string product = "fp16") => new()
     {
-        ["qk_bits"] = 4, ["qk_quant_gran"] = granularity, ["smooth_k"] = smoothK, ["smooth_q"] = smoothQ, ["pv"] = product,
+        ["qk_bits"] = 4,
+        ["qk_quant_gran"] = granularity,
+        ["smooth_k"] = smoothK,
+        ["smooth_q"] = smoothQ,
+        ["pv"] = product,
     };
 
     private static JsonObject Int8(bool smoothV) => new() { ["qk_quant_gran"] = "per_thread", ["pv"] = "e4m3", ["pv_accum"] = "fp22", ["smooth_v"] = smoothV };

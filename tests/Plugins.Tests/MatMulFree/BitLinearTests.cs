@@ -204,7 +204,9 @@ public sealed class BitLinearTests
         manual_seed(1);
         var arguments = new NamedTensors
         {
-            ["x"] = randn(rows, inputs), ["norm.weight"] = randn(inputs), ["weight"] = randn(outputs, inputs),
+            ["x"] = randn(rows, inputs),
+            ["norm.weight"] = randn(inputs),
+            ["weight"] = randn(outputs, inputs),
         };
         if (bias)
             arguments["bias"] = randn(outputs);

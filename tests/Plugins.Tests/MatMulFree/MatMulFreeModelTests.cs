@@ -90,8 +90,11 @@ public sealed class MatMulFreeModelTests
         manual_seed(2);
         var config = Architecture.ReadConfig("tiny", new JsonObject
         {
-            ["use_short_conv"] = conv != "none", ["share_conv_kernel"] = conv == "shared", ["ternary_head"] = ternaryHead,
-            ["tie_word_embeddings"] = tied, ["expand_ratio"] = 2,
+            ["use_short_conv"] = conv != "none",
+            ["share_conv_kernel"] = conv == "shared",
+            ["ternary_head"] = ternaryHead,
+            ["tie_word_embeddings"] = tied,
+            ["expand_ratio"] = 2,
         });
         using var model = Build(config, kernels);
         var ids = randint(64, [3, 40], int64);

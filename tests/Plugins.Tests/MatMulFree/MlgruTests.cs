@@ -16,7 +16,9 @@ public sealed class MlgruTests
 
     private static readonly Dictionary<string, Op> Ops = new()
     {
-        ["mlgru"] = MlgruOp.Instance, ["rms_norm_swish_gate"] = SwishNormOp.Instance, ["swiglu_halves"] = GatedHalvesOp.Instance,
+        ["mlgru"] = MlgruOp.Instance,
+        ["rms_norm_swish_gate"] = SwishNormOp.Instance,
+        ["swiglu_halves"] = GatedHalvesOp.Instance,
     };
 
     private static IEnumerable<string> Names => Ops.Keys;

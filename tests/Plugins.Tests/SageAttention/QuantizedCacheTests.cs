@@ -1,7 +1,6 @@
 using Zoo.Architectures;
 using Zoo.Kernels.Cpu;
 using Zoo.SageAttention;
-using Zoo.SageAttention.Ops.Cache;
 using static TorchSharp.torch;
 
 namespace Zoo.Tests.Sage;

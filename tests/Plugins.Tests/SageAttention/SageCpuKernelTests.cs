@@ -46,8 +46,14 @@ public sealed class SageCpuKernelTests
         inputs["q"].add_(randn(1, 4, 1, 32));
         Check(inputs, new()
         {
-            ["is_causal"] = true, ["qk_quant_gran"] = granularity, ["qk_bits"] = bits, ["smooth_k"] = smoothK, ["smooth_q"] = smoothQ, ["smooth_v"] = smoothQ,
-            ["pv"] = values, ["BLKQ"] = granularity == "per_warp" ? 64 : 128,
+            ["is_causal"] = true,
+            ["qk_quant_gran"] = granularity,
+            ["qk_bits"] = bits,
+            ["smooth_k"] = smoothK,
+            ["smooth_q"] = smoothQ,
+            ["smooth_v"] = smoothQ,
+            ["pv"] = values,
+            ["BLKQ"] = granularity == "per_warp" ? 64 : 128,
         });
     }
 

@@ -92,7 +92,10 @@ internal sealed record QuantizedInputs
     {
         var named = new NamedTensors
         {
-            ["q_int8"] = Queries, ["q_scale"] = QueryScale, ["k_int8"] = Keys, ["k_scale"] = KeyScale,
+            ["q_int8"] = Queries,
+            ["q_scale"] = QueryScale,
+            ["k_int8"] = Keys,
+            ["k_scale"] = KeyScale,
         };
         Add("km", KeyMean);
         Add("qm", QueryMean);

@@ -157,7 +157,9 @@ internal sealed class SageAttentionOp : Op
         var blind = settings.Causal ? Math.Max(0, q.shape[2] - k.shape[2]) : 0;
         var seeing = new NamedTensors
         {
-            ["q"] = q.narrow(2, blind, q.shape[2] - blind).transpose(1, 2), ["k"] = k.transpose(1, 2), ["v"] = v.transpose(1, 2),
+            ["q"] = q.narrow(2, blind, q.shape[2] - blind).transpose(1, 2),
+            ["k"] = k.transpose(1, 2),
+            ["v"] = v.transpose(1, 2),
         };
         var attention = new OpOptions(new JsonObject { ["causal"] = settings.Causal, ["scale"] = (double)settings.Scale });
         var y = Attention.Instance.Invoke(seeing, attention, choice).Outputs["y"].transpose(1, 2);
