@@ -48,7 +48,7 @@ public sealed class TrainingSettingsTests
     [TestCase("""{"step_at":[0.5,1]}""", "'step_at' is [0.5, 1]; its fractions must lie between 0 and 1.")]
     [TestCase("""{"step_at":["NaN"]}""", "'step_at' is [NaN]; its fractions must lie between 0 and 1.")]
     [TestCase("""{"optimizer":"adam_w"}""", "'optimizer' is \"adam_w\"; it must be one of sgd, adamw.")]
-    [TestCase("""{"schedule":"warm"}""", "'schedule' is \"warm\"; it must be one of constant, linear, cosine, step.")]
+    [TestCase("""{"schedule":"warm"}""", "'schedule' is \"warm\"; it must be one of constant, linear, cosine, step, cosine_step.")]
     public void Problems_ValueOutOfRange_IsNamed(string json, string sentence) =>
         Assert.That(() => ConfigJson.Bind(new TrainingSettings(), JsonNode.Parse(json)!.AsObject(), "training"),
             Throws.TypeOf<ConfigException>().With.Property(nameof(ConfigException.Problems)).EqualTo(new[] { sentence }));

@@ -11,11 +11,11 @@ public sealed class SageAttentionOpTests
     private static readonly KernelChoice Reference = KernelChoice.Parse("reference");
 
     [Test]
-    public void RunCase_RecordedCase_IsMet([ValueSource(nameof(Cases))] string name)
+    public void RunCase_RecordedCase_IsMet([ValueSource(nameof(Cases))] string name, [Values("reference", "cpu")] string kernels)
     {
         using var scope = NewDisposeScope();
         using var golden = GoldenCase.Open("SageAttention", name);
-        var result = SageAttentionOp.Instance.RunCase(new OpCase(golden.With("in."), golden.With("out."), golden.Config), Reference);
+        var result = SageAttentionOp.Instance.RunCase(new OpCase(golden.With("in."), golden.With("out."), golden.Config), KernelChoice.Parse(kernels));
         SageCalls.RequireCase(golden, result);
     }
 
