@@ -22,8 +22,8 @@ public sealed class TokenPropertiesTests
     }
 
     [Test]
-    public void AppliesTo_TokenModelWithSteps_IsAskedEverythingButKernelSteps() =>
-        Assert.That(EveryProperty, Is.EquivalentTo(AllProperties.OfModels.Where(p => p is not FusedEqualsTensorProperty).Select(p => p.Name)));
+    public void AppliesTo_TokenModelWithSteps_IsAskedEverythingButKernelStepsAndPacking() =>
+        Assert.That(EveryProperty, Is.EquivalentTo(AllProperties.OfModels.Where(p => p is not (FusedEqualsTensorProperty or PackedEqualsUnpackedProperty)).Select(p => p.Name)));
 
     [TestCase(nameof(TokenFault.LooksAhead), "causal", "Other tokens from position 1 on change what came before them.")]
     [TestCase(nameof(TokenFault.KnowsTheLength), "causal", "The first 1 positions differ when nothing follows them.")]
