@@ -16,7 +16,7 @@ namespace Zoo.SageAttention.Recipes;
 /// Two things are other than in the first run. Claims were judged for every seed: then "about equal" failed for one seed of three with the Hadamard
 /// matrix (1.53 times none) and with threads (1.2503 times tokens); the paper compares averages, and so do the claims now, over seeds. And there were
 /// 4,096 keys, with which INT8 and E5M2 come out alike in the second product (errors 0.105 and 0.106): the more keys, the smaller the weights that
-/// together count, and INT8 rounds them away. The paper's CogVideoX has 17,776 keys; quick scale has 16,384 since. The distributions are the first run's.
+/// together count, and INT8 rounds them away. Quick scale has 16,384 since. The distributions are the first run's.
 /// </remarks>
 internal sealed class AccuracyRecipe : IRecipe
 {
