@@ -2,37 +2,33 @@ using Zoo.Kernels.Cuda;
 
 namespace Zoo.Kernels;
 
-/// <summary>Cross-entropy on a card in float32, a chunk of the vocabulary after the other. No tensor cores: right, and not yet fast.</summary>
+/// <summary>Cross-entropy on a card: products on tensor cores, as exact as float32; backward goes through the vocabulary by chunks.</summary>
 internal sealed class CrossEntropyCuda : CudaKernel
 {
     private const int ChunkSize = 4096;
-    private const int Tile = 32;
     private const int Threads = 256;
+    private const int FoldRows = 32;
+    private const int FoldParts = 8;
+    private const int PartBytes = 2 * sizeof(float);
     private const string LogSums = "log_sums";
 
-    private static readonly CudaSize TileThreads = new(32, 8);
+    private static readonly CudaSize FoldThreads = new(FoldRows, FoldParts);
 
     public override string SourceName => "CrossEntropy.cu";
 
     public override IReadOnlyList<KernelArraySpec> Saved(OpCall call) => [new(LogSums, call.Size("L"))];
 
-    protected override string? RejectCall(OpCall call, ICudaDevice device) => call.Size("L") > ushort.MaxValue * (long)Tile
-        ? $"there are {call.Size("L")} rows; the cuda backend takes at most {ushort.MaxValue * (long)Tile}"
-        : null;
-
     protected override void Forward(OpCall call, KernelArrays arrays, CudaLauncher cuda)
     {
         var (rows, dims, vocabulary) = (call.Count("L"), call.Count("D"), call.Count("E"));
-        var logits = cuda.Scratch(Math.Max(1, (long)rows * Math.Min(ChunkSize, vocabulary)));
-        var (largest, sums, targetLogits) = (cuda.Scratch(Math.Max(1, rows)), cuda.Scratch(Math.Max(1, rows)), cuda.Scratch(Math.Max(1, rows)));
-        for (var first = 0; first < vocabulary; first += ChunkSize)
-        {
-            var entries = Math.Min(ChunkSize, vocabulary - first);
-            Logits(arrays, cuda, logits, rows, first, entries, dims);
-            cuda.Launch(
-                "cross_entropy_fold", rows, Threads, 0, logits, Bias(arrays["bias"], first, entries), arrays["targets"], largest, sums, targetLogits, first, entries);
-        }
-        cuda.Launch("cross_entropy_mean", 1, Threads, 0, largest, sums, targetLogits, arrays[LogSums], arrays["loss"], rows);
+        var plan = new ProductPlan(rows, vocabulary, cuda.Device);
+        var parts = cuda.Scratch(Math.Max(1, (long)rows * plan.Across), PartBytes);
+        var losses = cuda.Scratch(Math.Max(1, rows));
+        var logSums = arrays[LogSums].IsPresent ? arrays[LogSums] : cuda.Scratch(Math.Max(1, rows));
+        plan.Launch(
+            cuda, "cross_entropy_parts", arrays["hidden"], arrays["weight"], arrays["bias"], arrays["targets"], parts, losses, rows, vocabulary, dims);
+        cuda.Launch("cross_entropy_fold", CudaSize.Pieces(rows, FoldRows), FoldThreads, 0, parts, losses, logSums, rows, plan.Across);
+        cuda.Launch("cross_entropy_mean", 1, Threads, 0, losses, arrays["loss"], rows);
     }
 
     protected override void Backward(OpCall call, KernelArrays arrays, CudaLauncher cuda)
@@ -45,33 +41,27 @@ internal sealed class CrossEntropyCuda : CudaKernel
                 cuda.Clear(unreached);
             return;
         }
+        var (hidden, bias) = (arrays["hidden"], arrays["bias"]);
         var grads = cuda.Scratch((long)rows * Math.Min(ChunkSize, vocabulary));
         for (var first = 0; first < vocabulary; first += ChunkSize)
         {
             var entries = Math.Min(ChunkSize, vocabulary - first);
-            Logits(arrays, cuda, grads, rows, first, entries, dims);
-            cuda.Launch(
-                "cross_entropy_softmax", CudaSize.Pieces((long)rows * entries, Threads), Threads, 0,
-                grads, Bias(arrays["bias"], first, entries), arrays["targets"], arrays[LogSums], arrays.Gradient("loss"), rows, first, entries);
             var weight = arrays["weight"].Slice((long)first * dims, (long)entries * dims);
+            new ProductPlan(rows, entries, cuda.Device).Launch(
+                cuda, "cross_entropy_gradients", hidden, weight, bias.IsPresent ? bias.Slice(first, entries) : bias, arrays["targets"], arrays[LogSums],
+                arrays.Gradient("loss"), grads, rows, first, entries, dims);
             if (gradHidden.IsPresent)
-                cuda.Launch("cross_entropy_grad_hidden", Tiles(dims, rows), TileThreads, 0, grads, weight, gradHidden, rows, entries, dims, first > 0 ? 1 : 0);
+            {
+                new ProductPlan(rows, dims, cuda.Device).Launch(
+                    cuda, "cross_entropy_grad_hidden", grads, weight, gradHidden, rows, entries, dims, first > 0 ? 1 : 0);
+            }
             if (gradWeight.IsPresent)
             {
-                cuda.Launch(
-                    "cross_entropy_grad_weight", Tiles(dims, entries), TileThreads, 0,
-                    grads, arrays["hidden"], gradWeight.Slice((long)first * dims, (long)entries * dims), rows, entries, dims);
+                new ProductPlan(entries, dims, cuda.Device).Launch(
+                    cuda, "cross_entropy_grad_weight", grads, hidden, gradWeight.Slice((long)first * dims, (long)entries * dims), rows, entries, dims);
             }
             if (gradBias.IsPresent)
-                cuda.Launch("cross_entropy_grad_bias", CudaSize.Pieces(entries, Threads), Threads, 0, grads, gradBias.Slice(first, entries), rows, entries);
+                cuda.Launch("cross_entropy_grad_bias", CudaSize.Pieces(entries, FoldRows), FoldThreads, 0, grads, gradBias.Slice(first, entries), rows, entries);
         }
     }
-
-    private static void Logits(KernelArrays arrays, CudaLauncher cuda, KernelArray logits, int rows, int first, int entries, int dims) => cuda.Launch(
-        "cross_entropy_logits", Tiles(entries, rows), TileThreads, 0,
-        arrays["hidden"], arrays["weight"].Slice((long)first * dims, (long)entries * dims), logits, rows, entries, dims);
-
-    private static KernelArray Bias(KernelArray bias, int first, int entries) => bias.IsPresent ? bias.Slice(first, entries) : bias;
-
-    private static CudaSize Tiles(int columns, int rows) => new(CudaSize.Pieces(columns, Tile), CudaSize.Pieces(rows, Tile));
 }

@@ -338,6 +338,19 @@ __device__ __forceinline__ void mma_tf32(float (&d)[4], const u32 (&a)[4], const
 #endif
 }
 
+/// d = a · b likewise, in place of what was there.
+__device__ __forceinline__ void mma_tf32_alone(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+#ifdef ZOO_EMULATION
+    for (int i = 0; i < 4; i++)
+        d[i] = 0;
+    emulation::multiply<emulation::Tf32>(d, a, b);
+#else
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %10, %10, %10};"
+        : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "f"(0.f));
+#endif
+}
+
 /// d += a · b over 16 × 8 × 16 in bf16.
 __device__ __forceinline__ void mma_bf16(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
 #ifdef ZOO_EMULATION

@@ -83,6 +83,7 @@ public sealed class TransformerCudaTests
 
     [TestCase(1, 1, 1, false), TestCase(17, 5, 7, true), TestCase(33, 33, 65, true), TestCase(65, 3, 40, false), TestCase(513, 2, 3, true)]
     [TestCase(2, 3, 4100, true)]   // two chunks
+    [TestCase(300, 20, 1100, true), TestCase(260, 9, 1030, false)]   // large tiles, copied 16 bytes at a time or 4
     public void CrossEntropy_AnySize_EqualsFloat64(int rows, int dim, int vocabulary, bool bias)
     {
         using var scope = NewDisposeScope();
