@@ -54,7 +54,8 @@ public static class MixedPrecision
     public static Tensor Embed(Tensor ids, Tensor table)
     {
         using var scope = NewDisposeScope();
-        var rows = table.index_select(0, ids.flatten());
+        // The backward of index_select adds in any order on a card; that of index sorts first, which the CPU has no need of.
+        var rows = table.is_cuda ? table.index(TensorIndex.Tensor(ids.flatten())) : table.index_select(0, ids.flatten());
         return (table.dtype == ScalarType.BFloat16 ? rows.to(ScalarType.Float32) : rows).reshape([.. ids.shape, table.shape[1]]).MoveToOuterDisposeScope();
     }
 }

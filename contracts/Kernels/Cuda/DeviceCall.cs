@@ -9,6 +9,7 @@ namespace Zoo.Kernels.Cuda;
 public sealed class DeviceCall : IDisposable
 {
     private readonly List<DeviceBuffer> _buffers = [];
+    private readonly List<Tensor> _inputs;              // the host side of a kernel may ask for a type
     private readonly OpCall _call;
     private readonly OpKernel _kernel;
     private readonly KernelArrays _forward;
@@ -26,12 +27,13 @@ public sealed class DeviceCall : IDisposable
         using var scope = NewDisposeScope();
         using var use = CudaDevices.Use(device);
         var leaves = new NamedTensors(inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.detach().requires_grad_(backward && HasGradient(op, i.Key)))));
-        op.BackendFor(leaves, options, KernelChoice.Parse($"{op.Name}={KernelChoice.Cuda}"));
-        _kernel = op.Kernels.First(k => k.Backend == KernelChoice.Cuda);
-        _call = op.Describe(leaves, options);
+        _inputs = [.. leaves.Values.Select(leaf => leaf.DetachFromDisposeScope())];
         (_forward, _backward) = (new KernelArrays { Device = device }, new KernelArrays { Device = device });
         try
         {
+            op.BackendFor(leaves, options, KernelChoice.Parse($"{op.Name}={KernelChoice.Cuda}"));
+            _kernel = op.Kernels.First(k => k.Backend == KernelChoice.Cuda);
+            _call = op.Describe(leaves, options);
             foreach (var (name, tensor) in inputs)
             {
                 var buffer = DeviceBuffer.Of(device, tensor);
@@ -79,6 +81,8 @@ public sealed class DeviceCall : IDisposable
         foreach (var buffer in _buffers)
             buffer.Dispose();
         _buffers.Clear();
+        foreach (var input in _inputs)
+            input.Dispose();
     }
 
     private static long Count(KernelArraySpec spec) => spec.Shape.Aggregate(1L, (product, size) => product * size);

@@ -18,9 +18,9 @@ internal static class Dropout
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        using var generator = new Generator(random.NextUInt64(), like.device);
+        using var generator = new Generator(random.NextUInt64());   // TorchSharp makes none for a card: it is drawn on the CPU, the same everywhere
         using Scalar factor = scale;
-        var mask = empty_like(like).bernoulli_(kept, generator);
-        return mask.mul_(factor).MoveToOuterDisposeScope();
+        var mask = empty(like.shape, like.dtype).bernoulli_(kept, generator);
+        return mask.mul_(factor).to(like.device).MoveToOuterDisposeScope();
     }
 }

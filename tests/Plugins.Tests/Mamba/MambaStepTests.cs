@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Zoo.CudaEmulation;
 using Zoo.Kernels;
 using Zoo.Kernels.Cpu;
+using Zoo.Kernels.Cuda;
 using Zoo.Mamba.Ops.Step;
 using Zoo.Tests.Kernels;
 using static TorchSharp.torch;
@@ -67,6 +68,17 @@ public sealed class MambaStepTests
         using var emulation = CudaEmulator.Install();
         var inputs = Rounded(Inputs(2, 40, 81, 16, 3, 4, Optional));
         CheckOutputs(MambaStep.Instance.Invoke(inputs, Options(rms: true), KernelChoice.Parse("mamba_step=cuda")).Outputs, inputs, rms: true);
+    }
+
+    /// <summary>As `zoo bench --op` calls it; its host side looks at the type of an input.</summary>
+    [Test]
+    public void CudaKernel_OnACardsMemoryAlone_CanBeRepeated()
+    {
+        EmulatedOp.Require();
+        using var scope = NewDisposeScope();
+        using var call = new DeviceCall(MambaStep.Instance, Inputs(1, 8, 17, 3, 3, 4, []), OpOptions.None, new CudaEmulator(), backward: false);
+        call.Forward();
+        call.Forward();
     }
 
     [Test]
