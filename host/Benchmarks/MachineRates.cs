@@ -7,11 +7,11 @@ using Zoo.Kernels.Cpu;
 
 namespace Zoo.Host.Benchmarks;
 
-/// <summary>What one thread of this machine can do, the divisors of a floor.</summary>
-/// <param name="Dram">Bytes read from memory, GB/s.</param>
+/// <summary>What one thread of this machine can do, or a card, the divisors of a floor.</summary>
+/// <param name="Dram">Bytes read from memory, GB/s; of a card bytes read and written.</param>
 /// <param name="Fp32">float32 arithmetic, GFLOP/s.</param>
-/// <param name="BFloat16">bfloat16 products, GFLOP/s; twice float32 where it is not given.</param>
-/// <param name="Int8">8-bit products, GOP/s; four times float32 where it is not given.</param>
+/// <param name="BFloat16">bfloat16 products, GFLOP/s; twice float32 on a processor where it is not given.</param>
+/// <param name="Int8">8-bit products, GOP/s; four times float32 on a processor where it is not given.</param>
 /// <param name="Exp">Exponentials, G/s.</param>
 internal sealed record MachineRates(double Dram, double Fp32, double BFloat16, double Int8, double Exp)
 {
@@ -20,6 +20,20 @@ internal sealed record MachineRates(double Dram, double Fp32, double BFloat16, d
     /// <summary>Reads `--rates dram=24.2,fp32=118,…`; what it leaves out is measured.</summary>
     /// <exception cref="UserException">A name or number is wrong.</exception>
     public static MachineRates Parse(string? text)
+    {
+        var given = Given(text);
+        var fp32 = given.TryGetValue("fp32", out var flops) ? flops : MeasureFlops();
+        return new MachineRates(
+            given.TryGetValue("dram", out var dram) ? dram : MeasureDram(),
+            fp32,
+            given.TryGetValue("bf16", out var bf16) ? bf16 : 2 * fp32,
+            given.TryGetValue("int8", out var int8) ? int8 : 4 * fp32,
+            given.TryGetValue("exp", out var exp) ? exp : MeasureExp());
+    }
+
+    /// <summary>The rates that the user gave, by name.</summary>
+    /// <exception cref="UserException">A name or number is wrong.</exception>
+    public static IReadOnlyDictionary<string, double> Given(string? text)
     {
         var given = new Dictionary<string, double>(StringComparer.Ordinal);
         string[] names = ["dram", "fp32", "bf16", "int8", "exp"];
@@ -33,13 +47,7 @@ internal sealed record MachineRates(double Dram, double Fp32, double BFloat16, d
                 throw new UserException($"--rates {text}: '{part}' must be {name}=NUMBER, in GB/s, GFLOP/s, GOP/s or G/s.");
             given[name] = value;
         }
-        var fp32 = given.TryGetValue("fp32", out var flops) ? flops : MeasureFlops();
-        return new MachineRates(
-            given.TryGetValue("dram", out var dram) ? dram : MeasureDram(),
-            fp32,
-            given.TryGetValue("bf16", out var bf16) ? bf16 : 2 * fp32,
-            given.TryGetValue("int8", out var int8) ? int8 : 4 * fp32,
-            given.TryGetValue("exp", out var exp) ? exp : MeasureExp());
+        return given;
     }
 
     /// <summary>The least milliseconds that work of this cost can take: the longer of moving its bytes and doing its arithmetic.</summary>

@@ -153,23 +153,13 @@ internal sealed class BenchCommand : ZooCommand
         session.Output.Results.Write(table);
     }
 
-    /// <summary>As given, or the processor's as measured. A card's own are not measured: without being given there is no floor.</summary>
-    /// <exception cref="UserException">A card's are given in part.</exception>
-    private static MachineRates? Rates(string? given, BenchOptions options, Output output)
+    /// <summary>As given, or as measured.</summary>
+    private static MachineRates Rates(string? given, BenchOptions options, Output output)
     {
-        var onCard = options.Card is not null || options.Device.type != TorchSharp.DeviceType.CPU;
-        if (onCard && given is null)
-        {
-            output.Note("No floor: the card's rates are not measured. Give them with --rates.");
-            return null;
-        }
-        string[] needed = ["dram", "fp32", "exp"];
-        if (onCard && needed.Where(name => !given!.Contains(name + "=", StringComparison.Ordinal)).ToList() is { Count: > 0 } missing)
-            throw new UserException($"--rates {given}: of a card, {string.Join(", ", missing)} must be given too: what is left out would be the processor's.");
         output.Note(given is null ? "Measuring the machine's rates…" : "Rates as given.");
-        var rates = MachineRates.Parse(given);
+        var rates = options.Card is { } card ? new CardRates(card).Parse(given) : MachineRates.Parse(given);
         output.Note(string.Create(CultureInfo.InvariantCulture,
-            $"{(onCard ? "The card" : "A thread")}: {rates.Dram:F1} GB/s, fp32 {rates.Fp32:F0} GFLOP/s, bf16 {rates.BFloat16:F0}, int8 {rates.Int8:F0} GOP/s, {rates.Exp:F1} G exponentials/s"));
+            $"{(options.Card is null ? "A thread" : "The card")}: {rates.Dram:F1} GB/s, fp32 {rates.Fp32:F0} GFLOP/s, bf16 {rates.BFloat16:F0}, int8 {rates.Int8:F0} GOP/s, {rates.Exp:F1} G exponentials/s"));
         return rates;
     }
 
