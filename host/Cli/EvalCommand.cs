@@ -22,6 +22,8 @@ internal sealed class EvalCommand : ZooCommand
         HelpName = "PATH",
     };
 
+    private readonly Option<string[]> _set = OptionOf.Sets("Another value for a key of the model's config, such as attention=sage: the same weights, computed otherwise (repeatable).");
+
     private readonly Option<string> _device = DeviceName.Option();
 
     private readonly Option<string?> _dtype = DtypeName.Option("Arithmetic of products with weights: fp32 or bf16; as in training unless given.");
@@ -38,7 +40,7 @@ internal sealed class EvalCommand : ZooCommand
 
     public EvalCommand() : base("eval", "Scores a trained model on its task's held-out data.")
     {
-        foreach (var option in (Option[])[_data, _device, _dtype, _kernels, _threads])
+        foreach (var option in (Option[])[_data, _set, _device, _dtype, _kernels, _threads])
             Add(option);
         Add(_run);
     }
@@ -46,7 +48,7 @@ internal sealed class EvalCommand : ZooCommand
     public override int Run(ParseResult arguments, Session session)
     {
         var (output, catalog) = (session.Output, session.Catalog);
-        var (_, record, checkpoint) = SavedModel.Find(arguments.GetValue(_run)!, output.Note);
+        var (_, record, checkpoint) = SavedModel.Find(arguments.GetValue(_run)!, output.Note).With(arguments.GetValue(_set)!);
         LibTorch.Load();
         var data = arguments.GetValue(_data);
         using var plan = record.Plan(catalog, data is null ? null : Path.GetFullPath(data));

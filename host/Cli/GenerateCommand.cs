@@ -42,6 +42,7 @@ internal sealed class GenerateCommand : ZooCommand
 
     private readonly Option<int?> _seed = NumberOption.Int32("--seed", "Seed of the draws (default 1): the same seed gives the same text.");
     private readonly Option<int?> _samples = NumberOption.Int32("--samples", "Texts side by side, each with draws of its own (default 1).", least: 1);
+    private readonly Option<string[]> _set = OptionOf.Sets("Another value for a key of the model's config, such as kv_cache=int8: the same weights, computed otherwise (repeatable).");
     private readonly Option<string> _device = DeviceName.Option();
 
     private readonly Option<string?> _dtype = DtypeName.Option(
@@ -55,7 +56,7 @@ internal sealed class GenerateCommand : ZooCommand
 
     public GenerateCommand() : base("generate", "Writes text with a language model: the prompt in one pass, then token by token.")
     {
-        foreach (var option in (Option[])[_prompt, _tokens, _temperature, _topK, _topP, _seed, _samples, _device, _dtype, _kernels, _threads])
+        foreach (var option in (Option[])[_prompt, _tokens, _temperature, _topK, _topP, _seed, _samples, _set, _device, _dtype, _kernels, _threads])
             Add(option);
         Add(_run);
     }
@@ -63,7 +64,7 @@ internal sealed class GenerateCommand : ZooCommand
     public override int Run(ParseResult arguments, Session session)
     {
         var (output, catalog) = (session.Output, session.Catalog);
-        var saved = SavedModel.Find(arguments.GetValue(_run)!, output.Note);
+        var saved = SavedModel.Find(arguments.GetValue(_run)!, output.Note).With(arguments.GetValue(_set)!);
         var record = saved.Record;
         var (installed, _) = record.ReadConfig(catalog);
         if (installed.Info.Kind != ModelKind.TokenModel && !installed.Info.OtherKinds.Contains(ModelKind.TokenModel))

@@ -78,16 +78,25 @@ internal static class RunPlanner
     /// <exception cref="ConfigException">Keys are unknown or values wrong.</exception>
     public static ModelConfig BindModel(IModelArchitecture architecture, string preset, TaskShape? shape, JsonObject userValues)
     {
-        var values = new JsonObject();
-        if (shape is not null)
-        {
-            foreach (var (key, value) in ConfigPaths(architecture.ImpliedBy(shape, preset, userValues), ""))
-                ConfigJson.Set(values, key, value?.DeepClone());
-        }
-        foreach (var (key, value) in ConfigPaths(userValues, ""))
-            ConfigJson.Set(values, key, value?.DeepClone());
-        return architecture.ReadConfig(preset, values);
+        var implied = shape is null ? [] : architecture.ImpliedBy(shape, preset, userValues);
+        return architecture.ReadConfig(preset, Over(implied, userValues));
     }
+
+    /// <summary>A config with the user's values over it: a key of an inner object replaces that key alone.</summary>
+    public static JsonObject Over(JsonObject config, JsonObject userValues)
+    {
+        var values = new JsonObject();
+        foreach (var (key, value) in ConfigPaths(config, "").Concat(ConfigPaths(userValues, "")))
+            ConfigJson.Set(values, key, value?.DeepClone());
+        return values;
+    }
+
+    /// <summary>`--set` values for the model alone, of a command that neither trains nor asks for other data.</summary>
+    /// <exception cref="UserException">One has no '=', or is for the task or for training.</exception>
+    public static JsonObject ParseModelSets(IReadOnlyList<string> sets) =>
+        sets.FirstOrDefault(s => s.StartsWith(TaskPrefix, StringComparison.Ordinal) || s.StartsWith(TrainPrefix, StringComparison.Ordinal)) is { } foreign
+            ? throw new UserException($"--set {foreign}: here it takes keys of the model's config; task and training are those of the run.")
+            : ParseSets(sets);
 
     /// <summary>`--set` values as nested objects.</summary>
     /// <exception cref="UserException">One has no '='.</exception>

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using TorchSharp;
 using Zoo.Architectures;
 using Zoo.Files;
+using Zoo.Host.Configuration;
 using Zoo.Host.Training;
 using Zoo.Kernels;
 using Zoo.Tasks;
@@ -32,6 +33,13 @@ internal sealed record SavedModel(string RunPath, RunRecord Record, Checkpoint C
             ?? throw new UserException($"The run '{path}' has no checkpoint yet. `zoo train --resume {path}` goes on with it.");
         return new SavedModel(path, record, checkpoint);
     }
+
+    /// <summary>The same weights under a config of which some keys are others; whether they fit it shows as they are loaded.</summary>
+    /// <param name="sets">As typed after `--set`.</param>
+    /// <exception cref="UserException">One is malformed, or is no key of the model's config.</exception>
+    public SavedModel With(IReadOnlyList<string> sets) => sets.Count == 0
+        ? this
+        : this with { Record = Record with { Config = RunPlanner.Over(Record.Config, RunPlanner.ParseModelSets(sets)) } };
 
     /// <summary>Builds the model and loads the checkpoint.</summary>
     /// <param name="catalog">What is installed.</param>

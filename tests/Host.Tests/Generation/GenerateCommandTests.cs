@@ -76,6 +76,36 @@ internal sealed class GenerateCommandTests
         Assert.That(losses[0], Is.EqualTo(losses[1]).Within(0.01).And.Not.EqualTo(losses[1]));
     }
 
+    [Test]
+    public void Set_KeyThatNoWeightDependsOn_ComputesOtherwise()
+    {
+        var scores = new[] { "true", "false" }.Select(logSpace =>
+        {
+            var outcome = ZooProcess.Run(["eval", _run, "--set", $"log_space={logSpace}", "--json", "--quiet"]);
+            Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+            return outcome.Records[0]["value"]!.GetValue<double>();
+        }).ToList();
+        Assert.That(scores[0], Is.Not.EqualTo(scores[1]));
+
+        var texts = new[] { "true", "false" }.Select(logSpace => Generate("--tokens", "40", "--set", $"log_space={logSpace}")).ToList();
+        Assert.That(texts.Select(t => t.ExitCode), Is.All.Zero, texts[1].Error);
+        Assert.That(texts[0].Output, Is.Not.EqualTo(texts[1].Output));
+    }
+
+    [TestCase("dim=20", "'token_emb.weight' is [52, 16] but must be [52, 20].")]
+    [TestCase("dims=20", "dims")]
+    [TestCase("task.length=20", "--set task.length=20: here it takes keys of the model's config; task and training are those of the run.")]
+    [TestCase("dim", "--set dim: it must be key=value")]
+    public void Set_KeyThatDoesNotFit_IsASentence(string set, string expected)
+    {
+        foreach (var verb in new[] { "eval", "generate" })
+        {
+            var refused = ZooProcess.Run([verb, _run, "--set", set]);
+            Assert.That((refused.ExitCode, refused.Output), Is.EqualTo((2, "")));
+            Assert.That(refused.Error, Does.Contain(expected).And.Not.Contain("   at "));
+        }
+    }
+
     [TestCase("train")]
     [TestCase("prefill")]
     [TestCase("decode")]
