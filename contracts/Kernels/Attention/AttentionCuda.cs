@@ -2,14 +2,16 @@ using Zoo.Kernels.Cuda;
 
 namespace Zoo.Kernels;
 
-/// <summary>Attention on a card in float32, tiles of 32 queries by 32 keys in shared memory. No tensor cores: right, and not yet fast.</summary>
+/// <summary>Attention on a card: scores stay in registers, products are on tensor cores and as exact as float32.</summary>
 internal sealed class AttentionCuda : CudaKernel
 {
-    private const int Tile = 32;
     private const int Threads = 128;
     private const int MostDims = 128;
-    private const int RowBytes = (MostDims + 1) * sizeof(float);
-    private const int ScoreBytes = Tile * (Tile + 1) * sizeof(float);
+    private const int NarrowDims = 64;                       // of heads that the kernels for 64 take
+    private const int Tile = 64;                             // queries or keys of a block
+    private const int LanesOfShift = 8;
+    private const int NarrowBytes = 256 * (NarrowDims + 4) * sizeof(float);
+    private const int WideBytes = 192 * (MostDims + 4) * sizeof(float);
     private const string LogSums = "log_sums";
 
     public override string SourceName => "Attention.cu";
@@ -22,9 +24,9 @@ internal sealed class AttentionCuda : CudaKernel
             ? $"batch times heads is {call.Size("B") * call.Size("H")}; the cuda backend takes at most {ushort.MaxValue}"
         : null;
 
-    protected override void Forward(OpCall call, KernelArrays arrays, CudaLauncher cuda) => cuda.Launch(
-        "attention_forward", new CudaSize(CudaSize.Pieces(call.Size("L"), Tile), call.Count("B") * call.Count("H")), Threads, 2 * Tile * RowBytes + ScoreBytes,
-        [arrays["q"], arrays["k"], arrays["v"], arrays["y"], arrays[LogSums], .. Sizes(call)]);
+    protected override void Forward(OpCall call, KernelArrays arrays, CudaLauncher cuda) => Launch(
+        call, cuda, "attention_forward", call.Size("L"), IsNarrow(call) ? 2 * Tile : Tile, call.Count("H"),
+        [arrays["q"], arrays["k"], arrays["v"], arrays["y"], arrays[LogSums]]);
 
     protected override void Backward(OpCall call, KernelArrays arrays, CudaLauncher cuda)
     {
@@ -38,22 +40,21 @@ internal sealed class AttentionCuda : CudaKernel
         var rows = call.Size("B") * call.Size("H") * call.Size("L");
         var shifts = cuda.Scratch(Math.Max(1, rows));
         cuda.Launch(
-            "attention_shifts", CudaSize.Pieces(rows, Threads), Threads, 0,
+            "attention_shifts", CudaSize.Pieces(rows * LanesOfShift, Threads), Threads, 0,
             arrays["y"], gradY, shifts, rows, call.Count("L"), call.Count("H"), call.Count("D"));
         CudaArgument[] given = [arrays["q"], arrays["k"], arrays["v"], gradY, arrays[LogSums], shifts];
         if (gradQ.IsPresent)
-        {
-            cuda.Launch(
-                "attention_grad_q", new CudaSize(CudaSize.Pieces(call.Size("L"), Tile), call.Count("B") * call.Count("H")), Threads,
-                4 * Tile * RowBytes + ScoreBytes, [.. given, gradQ, .. Sizes(call)]);
-        }
+            Launch(call, cuda, "attention_grad_q", call.Size("L"), Tile, call.Count("H"), [.. given, gradQ]);
         if (gradK.IsPresent || gradV.IsPresent)
-        {
-            cuda.Launch(
-                "attention_grad_kv", new CudaSize(CudaSize.Pieces(call.Size("N"), Tile), call.Count("B") * call.Count("G")), Threads,
-                4 * Tile * RowBytes + 2 * ScoreBytes, [.. given, gradK, gradV, .. Sizes(call)]);
-        }
+            Launch(call, cuda, "attention_grad_kv", call.Size("N"), Tile, call.Count("G"), [.. given, gradK, gradV]);
     }
+
+    /// <summary>A block for so many rows of a head of a sequence.</summary>
+    private static void Launch(OpCall call, CudaLauncher cuda, string kernel, long rows, int rowsOfBlock, int heads, CudaArgument[] arrays) => cuda.Launch(
+        kernel + (IsNarrow(call) ? "_64" : "_128"), new CudaSize(CudaSize.Pieces(rows, rowsOfBlock), call.Count("B") * heads), Threads,
+        IsNarrow(call) ? NarrowBytes : WideBytes, [.. arrays, .. Sizes(call)]);
+
+    private static bool IsNarrow(OpCall call) => call.Size("D") <= NarrowDims;
 
     private static CudaArgument[] Sizes(OpCall call) =>
     [

@@ -42,6 +42,13 @@ struct LeftFragment {
         for (int r = 0; r < 4; r++)
             set(r, __uint_as_float(bits[r]));
     }
+
+    /// Of a product's own 16 by 8 sums, as they are: steps t and t + 4 are then columns 2 t and 2 t + 1, and the second factor must be `load_pairs`.
+    __device__ __forceinline__ void of_sums(const float (&sums)[4]) {
+#pragma unroll
+        for (int r = 0; r < 4; r++)
+            set(r, sums[r % 2 * 2 + r / 2]);
+    }
 };
 
 /// 8 steps by 8 lines of the second factor.
@@ -73,10 +80,21 @@ struct RightFragment {
             }
         }
     }
+
+    /// Count · 8 lines that are not `Along`, steps in the order of LeftFragment::of_sums; the stride is 4 beyond a multiple of 16.
+    template <int Count> __device__ static __forceinline__ void load_pairs(RightFragment (&to)[Count], const float* at, int stride) {
+        at += lane() % 4 * 2 * stride + lane() / 4;
+#pragma unroll
+        for (int n = 0; n < Count; n++) {
+#pragma unroll
+            for (int r = 0; r < 2; r++)
+                to[n].set(r, at[r * stride + n * 8]);
+        }
+    }
 };
 
 /// 16 rows by Columns · 8 columns of a product, as the fragments have them.
-template <int Columns> __device__ __forceinline__ void multiply(float (&sums)[Columns][4], const LeftFragment& a, const RightFragment (&b)[Columns]) {
+template <int Columns> __device__ __forceinline__ void multiply(float (*sums)[4], const LeftFragment& a, const RightFragment (&b)[Columns]) {
     float parts[Columns][4];
 #pragma unroll
     for (int n = 0; n < Columns; n++)
@@ -96,7 +114,7 @@ template <int Columns> __device__ __forceinline__ void multiply(float (&sums)[Co
 }
 
 /// The same where the second factor's numbers are tf32 as they are: whole numbers of 8 bits, for one.
-template <int Columns> __device__ __forceinline__ void multiply_exact(float (&sums)[Columns][4], const LeftFragment& a, const RightFragment (&b)[Columns]) {
+template <int Columns> __device__ __forceinline__ void multiply_exact(float (*sums)[4], const LeftFragment& a, const RightFragment (&b)[Columns]) {
     float parts[Columns][4];
 #pragma unroll
     for (int n = 0; n < Columns; n++)

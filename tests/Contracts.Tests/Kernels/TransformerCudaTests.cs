@@ -63,7 +63,7 @@ public sealed class TransformerCudaTests
 
     [TestCase(0, 0, 2, 2, 8, true), TestCase(1, 1, 2, 2, 8, true), TestCase(17, 17, 2, 1, 8, true), TestCase(64, 64, 1, 1, 6, true)]
     [TestCase(65, 65, 2, 1, 5, true), TestCase(65, 65, 1, 1, 8, false), TestCase(5, 70, 2, 2, 8, true), TestCase(33, 40, 4, 2, 33, true)]
-    [TestCase(3, 3, 1, 1, 128, true), TestCase(513, 513, 1, 1, 2, true)]
+    [TestCase(3, 3, 1, 1, 128, true), TestCase(513, 513, 1, 1, 2, true), TestCase(70, 140, 2, 1, 64, true), TestCase(131, 131, 1, 1, 100, false)]
     public void Attention_AnyLength_EqualsFloat64(int queries, int keys, int heads, int keyHeads, int dim, bool causal)
     {
         using var scope = NewDisposeScope();
