@@ -19,7 +19,7 @@ internal static class ResourceDiagnoses
     private static Diagnosis Memory()
     {
         var total = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        var available = AvailableMemory();
+        long? available = AvailableMemory() is { } freeOfMachine ? Math.Min(freeOfMachine, total) : null;   // a container may have less than its machine
         var little = (available ?? total) < LittleMemory;
         return new Diagnosis("memory", little ? DiagnosisStatus.Hint : DiagnosisStatus.Ok,
             available is { } free ? $"{Size(free)} free of {Size(total)}" : Size(total))
