@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Zoo.Architectures;
 using Zoo.Configuration;
-using Zoo.Kernels;
 using Zoo.Mamba;
 using static TorchSharp.torch;
 
@@ -10,30 +9,11 @@ namespace Zoo.Tests.Mamba;
 public sealed class MambaModelTests
 {
     private static readonly IModelArchitecture Architecture = new MambaArchitecture();
+    private static readonly TokenModelCheck Check = new(Architecture, "Mamba");
 
     [Test]
-    public void Logits_RecordedCase_AreTheOriginals([Values("tiny", "untied")] string name, [Values("reference", "cpu")] string kernels)
-    {
-        using var scope = NewDisposeScope();
-        using var golden = GoldenCase.Open("Mamba", $"mamba-{name}");
-        using var model = Build(Architecture.ReadUpstreamConfig("small", golden.Config), kernels);
-        Load(model, golden.With("param."));
-        var inputs = golden.With("in.");
-        var logits = model.RunCase(inputs)["logits"];
-        Close(logits, golden.With("out.")["logits"], "logits");
-        Gradients.Backward((logits * golden.With("probe.")["logits"]).sum());
-        var gradients = model.TrainableParameters().ToDictionary(p => p.Name, p => p.Parameter.grad!);
-        foreach (var (parameter, expected) in golden.With("grad.param."))
-            Close(gradients[parameter], expected, "gradient of " + parameter);
-
-        using var noGradient = no_grad();
-        using var state = model.NewState((int)inputs["ids"].size(0));
-        var steps = inputs["ids"].unbind(1).Select(column => model.Head(model.Step(column, state!))).ToArray();
-        Close(stack(steps, dim: 1), golden.With("out.")["logits"], "logits of the step form");
-
-        void Close(Tensor actual, Tensor expected, string what) =>
-            TensorAssert.Close(actual, expected, golden.AbsoluteTolerance, golden.RelativeTolerance, what);
-    }
+    public void Logits_RecordedCase_AreTheOriginals([Values("tiny", "untied")] string name, [Values("reference", "cpu")] string kernels) =>
+        Check.RequireRecorded($"mamba-{name}", kernels);
 
     // The sizes of the published checkpoints, the tied head counted once.
     [TestCase("130m", 129_135_360)]
@@ -41,29 +21,14 @@ public sealed class MambaModelTests
     [TestCase("790m", 793_204_224)]
     [TestCase("1.4b", 1_372_178_432)]
     [TestCase("2.8b", 2_768_345_600)]
-    public void ParameterCount_PublishedPreset_IsThePublishedOne(string preset, long expected)
-    {
-        using var scope = NewDisposeScope();
-        var before = get_default_device();
-        try
-        {
-            var meta = new Device(TorchSharp.DeviceType.META);
-            set_default_device(meta);
-            using var model = Architecture.CreateModel(Architecture.Presets[preset], new BuildContext { Device = meta });
-            Assert.That(model.parameters().Sum(p => p.numel()), Is.EqualTo(expected));
-        }
-        finally
-        {
-            set_default_device(before);
-        }
-    }
+    public void ParameterCount_PublishedPreset_IsThePublishedOne(string preset, long expected) => Assert.That(Check.CountParameters(preset), Is.EqualTo(expected));
 
     [Test]
     public void Initialisation_Small_IsTheOriginals()
     {
         using var scope = NewDisposeScope();
         manual_seed(1);
-        using var model = Build(Architecture.Presets["small"], "cpu");
+        using var model = Check.Build(Architecture.Presets["small"], "cpu");
         var parameters = model.TrainableParameters().ToDictionary(p => p.Name, p => p.Parameter.detach());
         Tensor Of(string name) => parameters[$"backbone.layers.1.mixer.{name}"];
         Assert.That(Of("A_log").exp().allclose(arange(1, 17).to(ScalarType.Float32).expand(256, 16), 1e-6), Is.True);
@@ -82,32 +47,22 @@ public sealed class MambaModelTests
     [Test]
     public void Step_AnyForm_EqualsTheWholeSequence([Values] bool rms, [Values] bool biases, [Values] bool selective, [Values("cpu", "reference")] string kernels)
     {
-        using var scope = NewDisposeScope();
-        using var noGradient = no_grad();
         manual_seed(2);
         var config = Architecture.ReadConfig("tiny", new JsonObject
         {
             ["rms_norm"] = rms,
             ["ssm_cfg"] = new JsonObject { ["bias"] = biases, ["conv_bias"] = !biases, ["selective"] = selective, ["d_state"] = 5 },
         });
-        using var model = Build(config, kernels);
-        var ids = randint(64, [3, 70], int64);
-        var whole = model.Hidden(ids);
-        using var state = model.NewState(3)!;
-        var first = model.Hidden(ids.narrow(1, 0, 33), state!);
-        using var copy = state!.Clone();
-        var steps = ids.narrow(1, 33, 37).unbind(1).Select(column => model.Step(column, state!)).ToArray();
-        var rest = model.Hidden(ids.narrow(1, 33, 37), copy);
-        // Measured: 4e-6.
-        TensorAssert.Close(cat([first, stack(steps, dim: 1)], dim: 1), whole, 1e-5, 0, "prefill and steps");
-        TensorAssert.Close(cat([first, rest], dim: 1), whole, 1e-5, 0, "prefill and another piece");
+        using var model = Check.Build(config, kernels);
+        // Measured: 2.3e-7.
+        TokenModelCheck.RequireStepsEqualWhole(model, length: 70, first: 33, tolerance: 5e-7);
     }
 
     [Test]
     public void ParameterGroups_Any_SpareAAndDWeightDecay()
     {
         using var scope = NewDisposeScope();
-        using var model = Build(Architecture.Presets["tiny"], "cpu");
+        using var model = Check.Build(Architecture.Presets["tiny"], "cpu");
         var spared = model.ParameterGroups().Single(g => g.WeightDecay == 0).Names;
         Assert.That(spared, Does.Contain("backbone.layers.0.mixer.A_log").And.Contain("backbone.layers.0.mixer.D"));
         Assert.That(spared, Has.None.Matches<string?>(n => n!.Contains("proj.weight", StringComparison.Ordinal)));
@@ -151,22 +106,5 @@ public sealed class MambaModelTests
             Throws.TypeOf<UserException>().With.Message.EqualTo("The config's 'hidden_act' is \"gelu\"; Mamba here has \"silu\"."));
         Assert.That(() => Architecture.ReadUpstreamConfig("small", JsonNode.Parse("""{"hidden_size":8,"surprise":1}""")!.AsObject()),
             Throws.TypeOf<ConfigException>().With.Message.Contains("'surprise'"));
-    }
-
-    private static TokenModel Build(ModelConfig config, string kernels) =>
-        (TokenModel)Architecture.CreateModel(config, new BuildContext { Kernels = KernelChoice.Parse(kernels) });
-
-    private static void Load(TokenModel model, NamedTensors parameters)
-    {
-        using var noGradient = no_grad();
-        var own = model.TrainableParameters().ToDictionary(p => p.Name, p => p.Parameter);
-        foreach (var (name, tensor) in parameters)
-        {
-            if (own.TryGetValue(name, out var parameter))
-                parameter.copy_(tensor);
-            else
-                Assert.That(model.TiedKeys("backbone.embedding.weight"), Does.Contain(name));
-        }
-        Assert.That(own.Keys, Is.SubsetOf(parameters.Keys));
     }
 }

@@ -10,59 +10,24 @@ namespace Zoo.Tests.MatMulFree;
 public sealed class MatMulFreeModelTests
 {
     private static readonly IModelArchitecture Architecture = new MatMulFreeArchitecture();
+    private static readonly TokenModelCheck Check = new(Architecture, "MatMulFree");
 
     [Test]
-    public void Logits_RecordedCase_AreTheOriginals([Values("tiny", "heads")] string name, [Values("reference", "cpu")] string kernels)
-    {
-        using var scope = NewDisposeScope();
-        using var golden = GoldenCase.Open("MatMulFree", $"matmulfree-{name}");
-        using var model = Build(Architecture.ReadUpstreamConfig("small", golden.Config), kernels);
-        StateDict.Load(model, golden.With("param."), golden.Name);
-        model.eval();
-        var inputs = golden.With("in.");
-        var logits = model.RunCase(inputs)["logits"];
-        Close(logits, golden.With("out.")["logits"], "logits");
-        Gradients.Backward((logits * golden.With("probe.")["logits"]).sum());
-        var gradients = model.TrainableParameters().ToDictionary(p => p.Name, p => p.Parameter.grad!);
-        foreach (var (parameter, expected) in golden.With("grad.param."))
-            Close(gradients[parameter], expected, "gradient of " + parameter);
-
-        using var noGradient = no_grad();
-        using var state = model.NewState((int)inputs["ids"].size(0));
-        var steps = inputs["ids"].unbind(1).Select(column => model.Head(model.Step(column, state!))).ToArray();
-        Close(stack(steps, dim: 1), golden.With("out.")["logits"], "logits of the step form");
-
-        void Close(Tensor actual, Tensor expected, string what) =>
-            TensorAssert.Close(actual, expected, golden.AbsoluteTolerance, golden.RelativeTolerance, what);
-    }
+    public void Logits_RecordedCase_AreTheOriginals([Values("tiny", "heads")] string name, [Values("reference", "cpu")] string kernels) =>
+        Check.RequireRecorded($"matmulfree-{name}", kernels);
 
     // Of L blocks, d wide and I inside: L (4 d² + 3 d I + 8 d + I) and the bounds' L d; embedding and head; the last norm and the head's.
     [TestCase("370m", 374_108_160)]
     [TestCase("1.3b", 1_364_779_008)]
     [TestCase("2.7b", 2_702_357_504)]
-    public void ParameterCount_PublishedSize_IsThatOfItsShapes(string preset, long expected)
-    {
-        using var scope = NewDisposeScope();
-        var before = get_default_device();
-        try
-        {
-            var meta = new Device(TorchSharp.DeviceType.META);
-            set_default_device(meta);
-            using var model = Architecture.CreateModel(Architecture.Presets[preset], new BuildContext { Device = meta });
-            Assert.That(model.parameters().Sum(p => p.numel()), Is.EqualTo(expected));
-        }
-        finally
-        {
-            set_default_device(before);
-        }
-    }
+    public void ParameterCount_PublishedSize_IsThatOfItsShapes(string preset, long expected) => Assert.That(Check.CountParameters(preset), Is.EqualTo(expected));
 
     [Test]
     public void Initialisation_Small_IsTheOriginals()
     {
         using var scope = NewDisposeScope();
         manual_seed(1);
-        using var model = Build(Architecture.Presets["small"], "cpu");
+        using var model = Check.Build(Architecture.Presets["small"], "cpu");
         var parameters = model.TrainableParameters().ToDictionary(p => p.Name, p => p.Parameter.detach());
         Assert.That(parameters["model.embeddings.weight"].std().item<float>(), Is.EqualTo(0.02).Within(0.0005));
         Assert.That(parameters["lm_head.weight"].std().item<float>(), Is.EqualTo(0.02).Within(0.0005));
@@ -85,8 +50,6 @@ public sealed class MatMulFreeModelTests
     public void Step_AnyForm_EqualsTheWholeSequence(
         [Values("none", "shared", "apart")] string conv, [Values] bool ternaryHead, [Values] bool tied, [Values("cpu", "reference")] string kernels)
     {
-        using var scope = NewDisposeScope();
-        using var noGradient = no_grad();
         manual_seed(2);
         var config = Architecture.ReadConfig("tiny", new JsonObject
         {
@@ -96,17 +59,9 @@ public sealed class MatMulFreeModelTests
             ["tie_word_embeddings"] = tied,
             ["expand_ratio"] = 2,
         });
-        using var model = Build(config, kernels);
-        var ids = randint(64, [3, 40], int64);
-        var whole = model.Head(model.Hidden(ids));
-        using var state = model.NewState(3)!;
-        var first = model.Hidden(ids.narrow(1, 0, 23), state!);
-        using var copy = state!.Clone();
-        var steps = ids.narrow(1, 23, 17).unbind(1).Select(column => model.Step(column, state!)).ToArray();
-        var rest = model.Hidden(ids.narrow(1, 23, 17), copy);
+        using var model = Check.Build(config, kernels);
         // The same integers in either form on these inputs, so only float32 rounding remains. Measured: 2e-6.
-        TensorAssert.Close(model.Head(cat([first, stack(steps, dim: 1)], dim: 1)), whole, 1e-5, 0, "prefill and steps");
-        TensorAssert.Close(model.Head(cat([first, rest], dim: 1)), whole, 1e-5, 0, "prefill and another piece");
+        TokenModelCheck.RequireStepsEqualWhole(model, length: 40, first: 23, tolerance: 1e-5);
     }
 
     [Test]
@@ -114,7 +69,7 @@ public sealed class MatMulFreeModelTests
     {
         using var scope = NewDisposeScope();
         var config = Architecture.ReadConfig("tiny", new JsonObject { ["tie_word_embeddings"] = true, ["ternary_head"] = ternaryHead });
-        using var model = Build(config, "cpu");
+        using var model = Check.Build(config, "cpu");
         Assert.That(model.TrainableParameters().Count(p => p.Parameter.shape.SequenceEqual([64, 32])), Is.EqualTo(1));
         var saved = StateDict.Save(model, withTiedKeys: true);
         Assert.That(saved["lm_head.weight"].Equals(saved["model.embeddings.weight"]), Is.True);
@@ -128,7 +83,7 @@ public sealed class MatMulFreeModelTests
     public void ParameterGroups_Any_SpareNormsAndBoundsWeightDecay()
     {
         using var scope = NewDisposeScope();
-        using var model = Build(Architecture.Presets["tiny"], "cpu");
+        using var model = Check.Build(Architecture.Presets["tiny"], "cpu");
         var spared = model.ParameterGroups().Single(g => g.WeightDecay == 0).Names;
         Assert.That(spared, Does.Contain("model.lower_bounds").And.Contain("model.layers.0.attn.g_norm.weight").And.Contain("lm_head.norm.weight"));
         Assert.That(spared, Has.None.Matches<string?>(n => n!.EndsWith("proj.weight", StringComparison.Ordinal) || n.Contains("embeddings", StringComparison.Ordinal)));
@@ -151,7 +106,7 @@ public sealed class MatMulFreeModelTests
     {
         using var scope = NewDisposeScope();
         var config = (MatMulFreeConfig)Architecture.ReadConfig(preset, JsonNode.Parse(json)!.AsObject());
-        using var model = Build(config, "cpu");
+        using var model = Check.Build(config, "cpu");
         var memory = new ModelMemory(config);
         var scales = config.LayerCount * 6 + (config.TernaryHead ? 1 : 0);     // of the ternary matrices; no parameters
         var shared = config is { TieEmbeddings: true, TernaryHead: true } ? config.VocabSize * config.ModelDim : 0;     // packed, the head has codes of its own
@@ -174,7 +129,4 @@ public sealed class MatMulFreeModelTests
         Assert.That(Architecture.FindUpstream("model.layers.0.attn.q_conv1d.weight"), Is.Null);
         Assert.That(Architecture.FindUpstream("model.layers.0.attn.i_conv1d.weight")!.Key, Is.EqualTo("model.layers.0.attn.i_conv1d.weight"));
     }
-
-    private static TokenModel Build(ModelConfig config, string kernels) =>
-        (TokenModel)Architecture.CreateModel(config, new BuildContext { Kernels = KernelChoice.Parse(kernels) });
 }
