@@ -464,10 +464,38 @@ template <int Threads, class T, class F> __device__ __forceinline__ T block_scan
     return value;
 }
 
+/// The sums of the columns of [count, dims], rows in a fixed order: what blocks found apart, put together. Blocks of (32, AddRowsAtOnce) threads,
+/// one a 32 columns.
+constexpr int AddRowsAtOnce = 8;
+
+__device__ __forceinline__ void add_rows(const float* __restrict__ rows, float* __restrict__ sums, int count, int dims) {
+    __shared__ float parts[AddRowsAtOnce][WarpSize];
+    const int d = blockIdx.x * WarpSize + threadIdx.x;
+    float sum = 0;
+    if (d < dims) {
+#pragma unroll 4
+        for (int row = threadIdx.y; row < count; row += AddRowsAtOnce)
+            sum += rows[static_cast<i64>(row) * dims + d];
+    }
+    parts[threadIdx.y][threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.y > 0 || d >= dims)
+        return;
+#pragma unroll
+    for (int i = 1; i < AddRowsAtOnce; i++)
+        sum += parts[i][threadIdx.x];
+    sums[d] = sum;
+}
+
 // ---- affine steps h → a h + b, as recurrences are made of
 
 struct Affine {
     float a, b;
+
+    using Number = float;
+
+    static __device__ __forceinline__ Affine neutral() { return {1, 0}; }
+    static __device__ __forceinline__ Affine to(float h) { return {1, h}; }   // as the first of several
 
     /// After this step.
     __device__ __forceinline__ float apply(float h) const { return h == 0 ? b : fmaf(a, h, b); }   // a product of many decays may be infinite: no 0 · ∞

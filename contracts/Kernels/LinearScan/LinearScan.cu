@@ -4,53 +4,56 @@
 
 using namespace zoo;
 
-/// One step of one dimension: what it does to the carried number, and for the backward the gradient that was given and the state before.
-struct LinearStep {
-    Affine change = {1, 0};
-    float given = 0, earlier = 0;
-};
-
 /// Forward: the state is carried, steps go from the first to the last.
 struct ForwardSteps {
-    using Step = LinearStep;
+    using Change = Affine;
+    using Inputs = Affine;
+    static constexpr int Steps = 8;
 
     const float* a;
     const float* b;
     float* h;
-    i64 stride;
-    int length;
+    int stride;
 
-    __device__ i64 at(int step) const { return step * stride; }
+    __device__ i64 at(int step) const { return static_cast<i64>(step) * stride; }
 
-    __device__ Step load(int step) const { return {{__ldg(a + at(step)), __ldg(b + at(step))}, 0, 0}; }
+    __device__ Inputs load(int step) const { return {__ldg(a + at(step)), __ldg(b + at(step))}; }
 
-    __device__ void store(int step, const Step& of, float before, float after) const { h[at(step)] = after; }
+    __device__ Change change(const Inputs& of) const { return of; }
+
+    __device__ void store(int step, const Inputs&, float, float after) const { h[at(step)] = after; }
 };
 
 /// Backward: a_{t+1} times the gradient of h_{t+1} is carried, steps go from the last to the first.
 struct BackwardSteps {
-    using Step = LinearStep;
+    using Change = Affine;
+    static constexpr int Steps = 8;
+
+    /// The decay, the gradient that was given, and the state before.
+    struct Inputs {
+        float decay, given, earlier;
+    };
 
     const float* a;
-    const float* h;
+    const float* h;            // null where only the ends are asked for
     const float* initial;      // null: zero
     const float* grad_h;       // null: zero
     float* grad_a;             // null: not wanted
     float* grad_b;
-    i64 stride;
-    int length;
+    int stride, length;
 
-    __device__ i64 at(int step) const { return (length - 1 - step) * stride; }
+    __device__ i64 at(int step) const { return static_cast<i64>(length - 1 - step) * stride; }
 
-    /// Everything at once: a load that waited for a store would wait for memory each time.
-    __device__ Step load(int step) const {
+    __device__ Inputs load(int step) const {
         const float decay = __ldg(a + at(step)), given = grad_h ? __ldg(grad_h + at(step)) : 0;
         const float earlier = !grad_a ? 0 : step < length - 1 ? __ldg(h + at(step) - stride) : initial ? __ldg(initial) : 0;
-        return {{decay, decay * given}, given, earlier};
+        return {decay, given, earlier};
     }
 
+    __device__ Change change(const Inputs& of) const { return {of.decay, of.decay * of.given}; }
+
     /// The gradient of h_t is what was given for it and what was carried to it.
-    __device__ void store(int step, const Step& of, float before, float after) const {
+    __device__ void store(int step, const Inputs& of, float before, float) const {
         const float g = of.given + before;
         if (grad_a)
             grad_a[at(step)] = g * of.earlier;
@@ -63,27 +66,29 @@ extern "C" __global__ void linear_scan_carry(const Affine* ends, const float* in
     scan_carry(ends, initial, starts, batch, dims, chunks);
 }
 
-extern "C" __global__ void linear_scan_forward_ends(const float* a, const float* b, Affine* chunk_ends, int length, int dims, int chunks, int chunk_length) {
+extern "C" __global__ void ZOO_SCAN_BOUNDS linear_scan_forward_ends(
+    const float* a, const float* b, Affine* chunk_ends, int length, int dims, int chunks, int chunk_length) {
     const ScanPlace place(length, dims, chunks, chunk_length);
     const i64 start = place.start(length, dims);
-    scan_ends(ForwardSteps{a + start, b + start, nullptr, dims, length}, place, chunk_ends, dims, chunks);
+    scan_ends(ForwardSteps{a + start, b + start, nullptr, dims}, place, chunk_ends, dims, chunks);
 }
 
-extern "C" __global__ void __launch_bounds__(WarpSize * ScanMostWarps, 2) linear_scan_forward(
+extern "C" __global__ void ZOO_SCAN_BOUNDS linear_scan_forward(
     const float* a, const float* b, const float* starts, float* h, float* last_state, int length, int dims, int chunks, int chunk_length) {
     const ScanPlace place(length, dims, chunks, chunk_length);
     const i64 start = place.start(length, dims);
-    scan_chunk(ForwardSteps{a + start, b + start, h + start, dims, length}, place, starts, last_state, dims, chunks);
+    scan_chunk(ForwardSteps{a + start, b + start, h + start, dims}, place, starts, last_state, dims, chunks);
 }
 
-extern "C" __global__ void linear_scan_backward_ends(const float* a, const float* grad_h, Affine* chunk_ends, int length, int dims, int chunks, int chunk_length) {
+extern "C" __global__ void ZOO_SCAN_BOUNDS linear_scan_backward_ends(
+    const float* a, const float* grad_h, Affine* chunk_ends, int length, int dims, int chunks, int chunk_length) {
     const ScanPlace place(length, dims, chunks, chunk_length);
     const i64 start = place.start(length, dims);
     const BackwardSteps steps = {a + start, nullptr, nullptr, grad_h ? grad_h + start : nullptr, nullptr, nullptr, dims, length};
     scan_ends(steps, place, chunk_ends, dims, chunks);
 }
 
-extern "C" __global__ void __launch_bounds__(WarpSize * ScanMostWarps, 2) linear_scan_backward(
+extern "C" __global__ void ZOO_SCAN_BOUNDS linear_scan_backward(
     const float* a, const float* initial, const float* h, const float* grad_h, const float* starts,
     float* grad_a, float* grad_b, float* grad_initial, int length, int dims, int chunks, int chunk_length) {
     const ScanPlace place(length, dims, chunks, chunk_length);

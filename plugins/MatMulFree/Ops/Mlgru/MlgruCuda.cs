@@ -6,11 +6,6 @@ namespace Zoo.MatMulFree.Ops.Mlgru;
 /// <summary>MLGRU on a card: gates and scan in one pass over memory.</summary>
 internal sealed class MlgruCuda : CudaKernel
 {
-    private const int Threads = 128;
-
-    /// <summary>Blocks of 16 warps that a multiprocessor holds at most.</summary>
-    private const int BlocksOfMultiprocessor = 4;
-
     public override string SourceName => "Mlgru.cu";
 
     protected override string? RejectCall(OpCall call, ICudaDevice device) => call.Size("B") > ScanPlan.MostSequences
@@ -33,15 +28,14 @@ internal sealed class MlgruCuda : CudaKernel
         var (given, gradBound, dims) = (arrays.Gradient("h"), arrays.Gradient("lower_bound"), call.Count("D"));
         var plan = PlanOf(call, cuda);
         var starts = plan.Starts(cuda, arrays.Gradient("last_state"), "mlgru_backward_ends", "mlgru_carry", forget, bound, given);
-        var parts = call.Count("B") * plan.Chunks * plan.Warps;
-        var boundParts = gradBound.IsPresent ? cuda.Scratch(Math.Max(1, (long)parts * dims)) : default;
+        var shares = gradBound.IsPresent ? cuda.Scratch(Math.Max(1, (long)plan.Shares * dims)) : default;
         plan.Launch(
             cuda, "mlgru_backward", input, forget, bound, arrays["h"], arrays["h0"], given, starts, arrays.Gradient("input"),
-            arrays.Gradient("forget"), arrays.Gradient("h0"), boundParts);
+            arrays.Gradient("forget"), arrays.Gradient("h0"), shares);
         if (gradBound.IsPresent)
-            cuda.Launch("mlgru_add_bounds", CudaSize.Pieces(dims, Threads), Threads, 0, boundParts, gradBound, parts, dims);
+            plan.AddShares(cuda, "mlgru_add_bounds", shares, gradBound, dims);
     }
 
     private static ScanPlan PlanOf(OpCall call, CudaLauncher cuda) =>
-        new(call.Count("B"), call.Count("L"), call.Count("D"), cuda.Device, BlocksOfMultiprocessor);
+        new(call.Count("B"), call.Count("L"), call.Count("D"), cuda.Device);
 }

@@ -1,107 +1,119 @@
 // h_t = λ h_{t-1} + x_t, complex, one λ a dimension, and its backward (README.md). Real parts of a step come first, then the imaginary ones.
-//
-// One thread a dimension of a sequence goes through time; a warp reads 32 neighbouring dimensions at once. That leaves most of a card idle where
-// there are few sequences: a scan over blocks of time, as Gated.cu has it, would be faster there.
-#include "zoo.cuh"
+// How a scan is spread over a card is scan.cuh's.
+#include "scan.cuh"
 
 using namespace zoo;
 
-struct Complex {
-    float re, im;
-};
+__device__ inline Complex load_complex(const float* parts, i64 at, int dims) { return {__ldg(parts + at), __ldg(parts + at + dims)}; }
 
-__device__ inline Complex times(Complex a, Complex b) { return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re}; }
-
-__device__ inline Complex conjugate(Complex a) { return {a.re, -a.im}; }
-
-/// One thread's dimension.
-struct Place {
-    i64 batch;
-    int dim;
-    bool inside;
-
-    __device__ explicit Place(int dims) {
-        batch = blockIdx.y;
-        dim = blockIdx.x * blockDim.x + threadIdx.x;
-        inside = dim < dims;
-    }
-};
-
-__device__ inline Complex load(const float* parts, i64 at, int dims) { return {parts[at], parts[at + dims]}; }
-
-__device__ inline void store(float* parts, i64 at, int dims, Complex value) {
+__device__ inline void store_complex(float* parts, i64 at, int dims, Complex value) {
     parts[at] = value.re;
     parts[at + dims] = value.im;
 }
 
-extern "C" __global__ void lru_scan_forward(
-    const float* x, const float* lambda, const float* initial, float* h, float* last, int length, int dims) {
-    const Place place(dims);
-    if (!place.inside)
-        return;
-    const Complex l = load(lambda, place.dim, dims);
-    const i64 sequence = place.batch * 2 * dims + place.dim, start = place.batch * length * 2 * dims + place.dim;
-    Complex state = {0, 0};
-    if (initial)
-        state = load(initial, sequence, dims);
-    for (int t = 0; t < length; t++) {
-        const i64 at = start + static_cast<i64>(t) * 2 * dims;
-        const Complex turned = times(l, state), input = load(x, at, dims);
-        state = {turned.re + input.re, turned.im + input.im};
-        store(h, at, dims, state);
-    }
-    store(last, sequence, dims, state);
-}
+/// Forward: the state is carried, steps go from the first to the last.
+struct ForwardSteps {
+    using Change = ComplexAffine;
+    using Inputs = Complex;
+    static constexpr int Steps = 4;
 
-/// `parts` gets each sequence's share of the gradient of λ; null where it is not wanted.
-extern "C" __global__ void lru_scan_backward(
-    const float* lambda, const float* initial, const float* h, const float* grad_h, const float* grad_last, float* grad_x, float* grad_initial,
-    float* parts, int length, int dims) {
-    const Place place(dims);
-    if (!place.inside)
-        return;
-    const Complex back = conjugate(load(lambda, place.dim, dims));
-    const i64 sequence = place.batch * 2 * dims + place.dim, start = place.batch * length * 2 * dims + place.dim;
-    Complex carried = {0, 0}, total = {0, 0}, sum = {0, 0};
-    if (grad_last)
-        carried = load(grad_last, sequence, dims);
-    for (int t = length - 1; t >= 0; t--) {
-        const i64 at = start + static_cast<i64>(t) * 2 * dims;
-        Complex g = carried;
-        if (grad_h) {
-            const Complex given = load(grad_h, at, dims);
-            g = {g.re + given.re, g.im + given.im};
-        }
+    Complex lambda;
+    const float* x;
+    float* h;
+    int dims;
+
+    __device__ i64 at(int step) const { return 2 * static_cast<i64>(step) * dims; }
+
+    __device__ Inputs load(int step) const { return load_complex(x, at(step), dims); }
+
+    __device__ Change change(const Inputs& of) const { return {lambda, of}; }
+
+    __device__ void store(int step, const Inputs&, Complex, Complex after) const { store_complex(h, at(step), dims, after); }
+};
+
+/// Backward: λ* times the gradient of h_{t+1} is carried, steps go from the last to the first.
+struct BackwardSteps {
+    using Change = ComplexAffine;
+    static constexpr int Steps = 4;
+
+    struct Inputs {
+        Complex given, earlier;
+    };
+
+    Complex back;              // λ*
+    const float* h;            // null where the gradient of λ is not wanted
+    const float* initial;      // null: zero
+    const float* grad_h;       // null: zero
+    float* grad_x;             // null: not wanted
+    int length, dims;
+    mutable Complex grad_lambda = {0, 0};
+
+    __device__ i64 at(int step) const { return 2 * static_cast<i64>(length - 1 - step) * dims; }
+
+    __device__ Inputs load(int step) const {
+        Inputs inputs = {{0, 0}, {0, 0}};
+        if (grad_h)
+            inputs.given = load_complex(grad_h, at(step), dims);
+        const float* const earlier = !h ? nullptr : step < length - 1 ? h + at(step) - 2 * dims : initial;
+        if (earlier)
+            inputs.earlier = load_complex(earlier, 0, dims);
+        return inputs;
+    }
+
+    __device__ Change change(const Inputs& of) const { return {back, back * of.given}; }
+
+    __device__ void store(int step, const Inputs& of, Complex carried, Complex) const {
+        const Complex g = of.given + carried;
         if (grad_x)
-            store(grad_x, at, dims, g);
-        carried = times(back, g);
-        if (parts) {
-            Complex before = {0, 0};
-            if (t > 0)
-                before = load(h, at - 2 * dims, dims);
-            else if (initial)
-                before = load(initial, sequence, dims);
-            const Complex share = times(g, conjugate(before));
-            sum = {sum.re + share.re, sum.im + share.im};
-            if (t % 64 == 0) {     // sums of 64 steps, so that rounding grows with far fewer terms
-                total = {total.re + sum.re, total.im + sum.im};
-                sum = {0, 0};
-            }
-        }
+            store_complex(grad_x, at(step), dims, g);
+        grad_lambda = grad_lambda + g * of.earlier.conjugate();
     }
-    if (grad_initial)
-        store(grad_initial, sequence, dims, carried);
-    if (parts)
-        store(parts, sequence, dims, total);
+};
+
+/// Where a sequence's first step is in [batch, time, 2, dim].
+__device__ inline i64 start_of(const ScanPlace& place, int length, int dims) { return 2 * static_cast<i64>(place.batch) * length * dims + place.dim; }
+
+extern "C" __global__ void lru_scan_carry(const ComplexAffine* ends, const float* initial, float* starts, int batch, int dims, int chunks) {
+    scan_carry(ends, initial, starts, batch, dims, chunks);
 }
 
-/// Adds the sequences' shares in order. One thread a number of λ.
-extern "C" __global__ void lru_scan_sum(const float* parts, float* grad_lambda, int batch, int count) {
-    const int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= count)
-        return;
-    float sum = 0;
-    for (int b = 0; b < batch; b++)
-        sum += parts[static_cast<i64>(b) * count + i];
-    grad_lambda[i] = sum;
+extern "C" __global__ void ZOO_SCAN_BOUNDS lru_scan_forward_ends(
+    const float* x, const float* lambda, ComplexAffine* chunk_ends, int length, int dims, int chunks, int chunk_length) {
+    const ScanPlace place(length, dims, chunks, chunk_length);
+    scan_ends(ForwardSteps{load_complex(lambda, place.dim, dims), x + start_of(place, length, dims), nullptr, dims}, place, chunk_ends, dims, chunks);
+}
+
+extern "C" __global__ void ZOO_SCAN_BOUNDS lru_scan_forward(
+    const float* x, const float* lambda, const float* starts, float* h, float* last, int length, int dims, int chunks, int chunk_length) {
+    const ScanPlace place(length, dims, chunks, chunk_length);
+    const i64 start = start_of(place, length, dims);
+    scan_chunk(ForwardSteps{load_complex(lambda, place.dim, dims), x + start, h + start, dims}, place, starts, last, dims, chunks);
+}
+
+extern "C" __global__ void ZOO_SCAN_BOUNDS lru_scan_backward_ends(
+    const float* lambda, const float* grad_h, ComplexAffine* chunk_ends, int length, int dims, int chunks, int chunk_length) {
+    const ScanPlace place(length, dims, chunks, chunk_length);
+    const Complex back = load_complex(lambda, place.dim, dims).conjugate();
+    const BackwardSteps steps = {back, nullptr, nullptr, grad_h ? grad_h + start_of(place, length, dims) : nullptr, nullptr, length, dims};
+    scan_ends(steps, place, chunk_ends, dims, chunks);
+}
+
+/// `parts` gets each warp's share of the gradient of λ, [batch · chunks · warps, 2, dim]; null where it is not wanted.
+extern "C" __global__ void ZOO_SCAN_BOUNDS lru_scan_backward(
+    const float* lambda, const float* initial, const float* h, const float* grad_h, const float* starts, float* grad_x, float* grad_initial,
+    float* parts, int length, int dims, int chunks, int chunk_length) {
+    const ScanPlace place(length, dims, chunks, chunk_length);
+    const i64 start = start_of(place, length, dims);
+    const BackwardSteps steps = {
+        load_complex(lambda, place.dim, dims).conjugate(), parts ? h + start : nullptr,
+        initial ? initial + 2 * static_cast<i64>(place.batch) * dims + place.dim : nullptr, grad_h ? grad_h + start : nullptr,
+        grad_x ? grad_x + start : nullptr, length, dims};
+    scan_chunk(steps, place, starts, grad_initial, dims, chunks);
+    if (parts && place.inside)
+        store_carried(parts, place.of_warp(), dims, place.dim, steps.grad_lambda);
+}
+
+/// The shares of all warps, added in order; `count` numbers of λ.
+extern "C" __global__ void lru_scan_add_shares(const float* parts, float* grad_lambda, int shares, int count) {
+    add_rows(parts, grad_lambda, shares, count);
 }
