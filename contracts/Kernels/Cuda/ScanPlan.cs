@@ -15,7 +15,7 @@ public readonly record struct ScanPlan
     /// <summary>Blocks that a multiprocessor holds at most: ZOO_SCAN_BOUNDS.</summary>
     private const int BlocksOfMultiprocessor = 2;
 
-    private readonly int _batch, _length, _dims, _numbers, _chunkLength;
+    private readonly int _batch, _length, _dims, _numbers, _changeNumbers, _chunkLength;
 
     /// <summary>Cuts a scan for a card.</summary>
     /// <param name="batch">Sequences.</param>
@@ -23,9 +23,10 @@ public readonly record struct ScanPlan
     /// <param name="dims">Dimensions of a step.</param>
     /// <param name="device">The card.</param>
     /// <param name="numbers">Floats of a carried number: 2 where it is complex.</param>
-    public ScanPlan(int batch, int length, int dims, ICudaDevice device, int numbers = 1)
+    /// <param name="changeNumbers">Floats of a Change: 2 of an Affine.</param>
+    public ScanPlan(int batch, int length, int dims, ICudaDevice device, int numbers = 1, int changeNumbers = 2)
     {
-        (_batch, _length, _dims, _numbers) = (batch, length, dims, numbers);
+        (_batch, _length, _dims, _numbers, _changeNumbers) = (batch, length, dims, numbers, changeNumbers);
         Warps = Math.Clamp(CudaSize.Pieces(_length, StepsOfWarp), 1, MostWarps);
         var tile = Warps * StepsOfWarp;
         var blocks = Math.Max(1, _batch * CudaSize.Pieces(_dims, Lanes));
@@ -53,7 +54,7 @@ public readonly record struct ScanPlan
         if (Chunks == 1)
             return initial;
         var count = (long)_batch * Chunks * _dims;
-        var (parts, starts) = (cuda.Scratch(count, 2 * _numbers * sizeof(float)), cuda.Scratch(count, _numbers * sizeof(float)));
+        var (parts, starts) = (cuda.Scratch(count, _changeNumbers * sizeof(float)), cuda.Scratch(count, _numbers * sizeof(float)));
         cuda.Launch(ends, Grid, Block, 0, [.. inputs, parts, _length, _dims, Chunks, _chunkLength]);
         cuda.Launch(carry, CudaSize.Pieces((long)_batch * _dims, ThreadsOfCarry), ThreadsOfCarry, 0, parts, initial, starts, _batch, _dims, Chunks);
         return starts;

@@ -16,55 +16,21 @@ constexpr int ScanMostWarps = 16;
 /// The bounds of every kernel that scans: two blocks a multiprocessor, as ScanPlan counts on.
 #define ZOO_SCAN_BOUNDS __launch_bounds__(zoo::WarpSize * zoo::ScanMostWarps, 2)
 
-// ---- complex numbers; in memory [.., 2, dim], real parts before imaginary ones
-
-struct Complex {
-    float re, im;
-
-    __device__ __forceinline__ Complex operator*(Complex x) const { return {re * x.re - im * x.im, re * x.im + im * x.re}; }
-    __device__ __forceinline__ Complex operator+(Complex x) const { return {re + x.re, im + x.im}; }
-    __device__ __forceinline__ Complex conjugate() const { return {re, -im}; }
-};
-
-/// As Affine, complex.
-struct ComplexAffine {
-    Complex a, b;
-
-    using Number = Complex;
-
-    static __device__ __forceinline__ ComplexAffine neutral() { return {{1, 0}, {0, 0}}; }
-    static __device__ __forceinline__ ComplexAffine to(Complex h) { return {{1, 0}, h}; }
-
-    __device__ __forceinline__ Complex apply(Complex h) const { return h.re == 0 && h.im == 0 ? b : a * h + b; }
-    __device__ __forceinline__ ComplexAffine then(ComplexAffine next) const { return {a * next.a, next.apply(b)}; }
-};
-
-/// A carried number of a dimension; null is zero.
+/// Carried numbers lie in memory as [row, dim]; null is zero. A .cu with other numbers than floats has both functions for them.
 template <class Number> __device__ Number carried_number(const float* numbers, i64 row, int dims, int dim);
 
 template <> __device__ __forceinline__ float carried_number<float>(const float* numbers, i64 row, int dims, int dim) {
     return numbers ? numbers[row * dims + dim] : 0;
 }
 
-template <> __device__ __forceinline__ Complex carried_number<Complex>(const float* numbers, i64 row, int dims, int dim) {
-    Complex number = {0, 0};
-    if (numbers)
-        number = {numbers[2 * row * dims + dim], numbers[(2 * row + 1) * dims + dim]};
-    return number;
-}
-
 __device__ __forceinline__ void store_carried(float* numbers, i64 row, int dims, int dim, float number) { numbers[row * dims + dim] = number; }
 
-__device__ __forceinline__ void store_carried(float* numbers, i64 row, int dims, int dim, Complex number) {
-    numbers[2 * row * dims + dim] = number.re;
-    numbers[(2 * row + 1) * dims + dim] = number.im;
-}
-
-// ---- the scan
+/// What all of a thread's steps amount to, for sequences that know it better than by composing them: those have an overload.
+template <class Sequence, class Change> __device__ __forceinline__ Change whole(const Sequence&, const Change& composed) { return composed; }
 
 /// Scans the steps from `first` to `end` from `carried` on, or only reduces them. Returns the step they amount to, after `carried`.
 ///
-/// A sequence has a type Change, which is Affine or ComplexAffine; a type Inputs, what memory holds of a step; a number Steps, how many of them a
+/// A sequence has a type Change, which is Affine or alike; a type Inputs, what memory holds of a step; a number Steps, how many of them a
 /// thread has at once; and
 ///     Inputs load(int step)                     memory and nothing else, so that the loads of all steps are in the air together
 ///     Change change(const Inputs&)              what the step does to the carried number
@@ -88,11 +54,11 @@ __device__ typename Sequence::Change scan(const Sequence& sequence, int first, i
 #pragma unroll
         for (int s = 0; s < Steps; s++) {
             changes[s] = sequence.change(inputs[s]);
-            if (mine + s >= end)
-                changes[s] = Change::neutral();
-            together = together.then(changes[s]);
+            const Change with = together.then(changes[s]);
+            if (mine + s < end)
+                together = with;
         }
-        parts[turn][warp][lane] = together;
+        parts[turn][warp][lane] = mine + Steps <= end ? whole(sequence, together) : together;
         __syncthreads();   // one a tile: the next tile writes the other half
         Number state = all.b;
 #pragma unroll 2

@@ -33,5 +33,5 @@ internal sealed class LruScanCuda : CudaKernel
     }
 
     private static ScanPlan PlanOf(OpCall call, CudaLauncher cuda) =>
-        new(call.Count("B"), call.Count("L"), call.Count("N"), cuda.Device, numbers: 2);
+        new(call.Count("B"), call.Count("L"), call.Count("N"), cuda.Device, numbers: 2, changeNumbers: 6);
 }
