@@ -12,7 +12,7 @@ public sealed class CausalConvCudaTests
     private const double Tolerance = 2e-6;
 
     [Test]
-    public void Kernel_AnyLength_EqualsFloat64([Values(0, 1, 17, 64, 65, 513)] int length, [Values(1, 4)] int width, [Values] bool everything)
+    public void Kernel_AnyLength_EqualsFloat64([Values(0, 1, 17, 64, 65, 513)] int length, [Values(1, 2, 3, 4, 6)] int width, [Values] bool everything)
     {
         using var scope = NewDisposeScope();
         EmulatedOp.Check(CausalConv.Instance, Inputs(2, length, 9, width, everything), Tolerance, new OpOptions(new JsonObject { ["silu"] = everything }));
