@@ -27,8 +27,8 @@ struct LeftFragment {
 
     __device__ __forceinline__ void set(int r, float x) { split_tf32(x, high[r], low[r]); }
 
-    /// From shared memory: `at` is the first line's first step.
-    template <bool Along> __device__ __forceinline__ void load(const float* at, int stride) {
+    /// From shared memory: `at` is the first line's first step. Numbers of steps t and t + 4 are multiplied by `scale` where they are not `Along`.
+    template <bool Along> __device__ __forceinline__ void load(const float* at, int stride, const float (&scale)[2] = {1, 1}) {
         u32 bits[4];
         if constexpr (Along) {
             load_matrix(bits, at + lane() % 16 * stride + lane() / 16 * 4);
@@ -36,7 +36,7 @@ struct LeftFragment {
             at += lane() % 4 * stride + lane() / 4;
 #pragma unroll
             for (int r = 0; r < 4; r++)
-                bits[r] = __float_as_uint(at[r / 2 * 4 * stride + r % 2 * 8]);
+                bits[r] = __float_as_uint(at[r / 2 * 4 * stride + r % 2 * 8] * scale[r / 2]);
         }
 #pragma unroll
         for (int r = 0; r < 4; r++)
@@ -134,12 +134,14 @@ template <int Columns> __device__ __forceinline__ void multiply_exact(float (*su
 __device__ __forceinline__ int fragment_row(int i) { return lane() / 4 + i / 2 * 8; }
 __device__ __forceinline__ int fragment_column(int i) { return lane() % 4 * 2 + i % 2; }
 
-/// A factor in global memory: `lines` of them, from `data` on. `wide` says that 16 bytes may be copied at once.
+/// A factor in global memory: `lines` of them, from `data` on. `scales`, a number a step, is for a first factor that is not `Along`, and null otherwise.
 struct Factor {
     const float* data;
     i64 stride;
     int lines;
+    const float* scales = nullptr;
 
+    /// Whether 16 bytes may be copied at once.
     __device__ __forceinline__ bool wide() const { return (reinterpret_cast<u64>(data) | static_cast<u64>(stride) * sizeof(float)) % 16 == 0; }
 };
 
@@ -258,7 +260,7 @@ template <class Plan> struct ProductSums {
 };
 
 /// Σ_k a(row, k) b(column, k) for k from `begin` to `end`, of the block's tile. All threads of the block call it; shared memory is free afterwards.
-/// `ExactB` says that the second factor's numbers are tf32 as they are.
+/// `ExactB` says that the second factor's numbers are tf32 as they are. Steps of the first factor are multiplied by its scales where it has any.
 template <class Plan, bool AlongA, bool AlongB, bool ExactB = false>
 __device__ __forceinline__ void product(ProductSums<Plan>& result, const Factor& a, const Factor& b, ProductTile tile, int begin, int end) {
     constexpr int StrideA = Plan::template stride<AlongA>(Plan::Rows), StrideB = Plan::template stride<AlongB>(Plan::Columns);
@@ -301,10 +303,19 @@ __device__ __forceinline__ void product(ProductSums<Plan>& result, const Factor&
             for (int k = 0; k < Plan::Depth; k += ProductStep) {
                 RightFragment columns[Plan::ColumnFragments];
                 RightFragment::load<AlongB>(columns, right + (AlongB ? k : k * StrideB), StrideB);
+                float scale[2] = {1, 1};
+                if (!AlongA && a.scales) {
+                    const int step = first + k + lane() % 4;
+                    scale[0] = step < end ? a.scales[step] : 0;
+                    scale[1] = step + 4 < end ? a.scales[step + 4] : 0;
+                }
 #pragma unroll
                 for (int m = 0; m < Plan::Fragments; m++) {
                     LeftFragment rows;
-                    rows.load<AlongA>(left + (AlongA ? k + m * 16 * StrideA : k * StrideA + m * 16), StrideA);
+                    if constexpr (AlongA)
+                        rows.load<true>(left + k + m * 16 * StrideA, StrideA);
+                    else
+                        rows.load<false>(left + k * StrideA + m * 16, StrideA, scale);
                     if constexpr (ExactB)
                         multiply_exact(result.sums[m], rows, columns);
                     else

@@ -31,7 +31,7 @@ public sealed class MatMulFreeCudaTests
             EmulatedOp.CheckGolden(op, path);
     }
 
-    [TestCase(0, 33, 9), TestCase(1, 1, 1), TestCase(17, 64, 9), TestCase(65, 33, 70), TestCase(3, 130, 65), TestCase(140, 20, 66), TestCase(300, 5, 3)]
+    [TestCase(0, 33, 9), TestCase(1, 1, 1), TestCase(17, 64, 9), TestCase(65, 33, 70), TestCase(3, 130, 65), TestCase(140, 20, 66), TestCase(300, 5, 3), TestCase(260, 132, 260)]
     public void BitLinear_AnySizes_EqualsFloat64(int rows, int inputs, int outputs)
     {
         using var scope = NewDisposeScope();

@@ -1,13 +1,13 @@
 // The ternary layer: RMS norm, rounding to 8 bits a row, rounding of weights to -1, 0, 1, and the product in whole numbers on the tensor cores
 // (README.md). Rounded rows and codes lie in scratch memory, a byte a number, `stride` bytes a row: a multiple of 64, filled up with zeros.
-// Backward rounds again and has two products of a float matrix with bytes. A byte is exact in tf32; the float is split into two tf32 numbers,
-// so that a product loses no more than the last two bits that float32 has.
-#include "zoo.cuh"
+// Backward rounds again, to floats that hold whole numbers: as the second factor of product.cuh they need no splitting.
+#include "product.cuh"
+#include "RoundedRows.cuh"
 
 using namespace zoo;
 
 constexpr int Threads = 256;
-constexpr float Largest = 127, Smallest = 1e-5f;
+constexpr float Smallest = rounded::Smallest;
 
 /// Σ |w| of a block's slice, in float64: the blocks' parts are added in order by the next kernel.
 extern "C" __global__ void bitlinear_weight_sums(const float* weight, double* parts, i64 count, i64 slice) {
@@ -32,216 +32,234 @@ extern "C" __global__ void bitlinear_weight_scale(const double* parts, float* sc
     }
 }
 
-/// A thread a byte of the codes: -1, 0 or 1 by the quotient, halves to zero. `ternary`, without filling up, may be null.
-extern "C" __global__ void bitlinear_weight_codes(const float* weight, const float* scale, i8* codes, i8* ternary, i64 bytes, int inputs, int stride) {
-    const i64 i = static_cast<i64>(blockIdx.x) * Threads + threadIdx.x;
-    if (i >= bytes)
-        return;
-    const i64 row = i / stride;
-    const int column = static_cast<int>(i % stride);
-    i8 code = 0;
-    if (column < inputs) {
-        const float ratio = __fdiv_rn(weight[row * inputs + column], *scale);
-        code = ratio > 0.5f ? 1 : ratio < -0.5f ? -1 : 0;
-        if (ternary)
-            ternary[row * inputs + column] = code;
-    }
-    codes[i] = code;
+__device__ __forceinline__ i8 code_of(float weight, float scale) {
+    const float ratio = __fdiv_rn(weight, scale);
+    return ratio > 0.5f ? 1 : ratio < -0.5f ? -1 : 0;
 }
 
-/// A block a row: n = x rate norm, x_scale = 127 / max |n|, bytes = round(n x_scale). `integers`, without filling up, may be null.
-extern "C" __global__ void bitlinear_rows(
-    const float* x, const float* norm, i8* bytes, i8* integers, float* scales, float* rates, int inputs, int stride, float epsilon) {
+/// Codes -1, 0 or 1 by the quotient, halves to zero. A block a row, a thread four codes. `ternary`, without filling up, may be null.
+extern "C" __global__ void __launch_bounds__(Threads) bitlinear_weight_codes(
+    const float* weight, const float* scale, i8* codes, i8* ternary, int inputs, int stride) {
     const i64 row = blockIdx.x;
-    x += row * inputs;
-    bytes += row * stride;
-    float squares = 0;
-    for (int d = threadIdx.x; d < inputs; d += Threads)
-        squares = fmaf(x[d], x[d], squares);
-    squares = block_sum<Threads>(squares);
-    const bool sound = squares < infinity();                    // false for NaN: all of the row's results are then NaN
-    const float rate = sound ? 1 / sqrtf(squares / inputs + epsilon) : not_a_number();
-    float largest = 0;
-    for (int d = threadIdx.x; d < inputs; d += Threads)
-        largest = fmaxf(largest, fabsf(x[d] * rate * norm[d]));
-    largest = block_max<Threads>(largest);
-    const float scale = sound ? __fdiv_rn(Largest, fmaxf(largest, Smallest)) : not_a_number();
-    for (int d = threadIdx.x; d < stride; d += Threads) {
-        const i8 byte = sound && d < inputs ? static_cast<i8>(rintf(__fmul_rn(x[d] * rate * norm[d], scale))) : 0;
-        bytes[d] = byte;
-        if (integers && d < inputs)
-            integers[row * inputs + d] = byte;
-    }
-    if (threadIdx.x == 0) {
-        scales[row] = scale;
-        if (rates)
-            rates[row] = rate;
+    const float w_scale = *scale;
+    weight += row * inputs;
+    u32* const words = reinterpret_cast<u32*>(codes + row * stride);
+    const bool wide = (reinterpret_cast<u64>(weight) | static_cast<u64>(inputs) * sizeof(float)) % 16 == 0;
+    for (int i = threadIdx.x; i < stride / 4; i += Threads) {
+        u32 word = 0;
+        if (4 * i < inputs) {
+            const rounded::Four values = rounded::four(weight, i, inputs, wide);
+#pragma unroll
+            for (int e = 0; e < 4; e++) {
+                const i8 code = code_of(values.at[e], w_scale);
+                word |= (static_cast<u32>(code) & 0xFF) << (8 * e);
+                if (ternary && 4 * i + e < inputs)
+                    ternary[row * inputs + 4 * i + e] = code;
+            }
+        }
+        words[i] = word;
     }
 }
 
-constexpr int Tile = 64;                 // rows and outputs of a block, and bytes of a step
-constexpr int TileStride = Tile + 16;    // 20 words: eight rows by four lanes meet every bank once
-constexpr int ProductThreads = 128;
+/// The same codes as floats, without filling up.
+extern "C" __global__ void __launch_bounds__(Threads) bitlinear_weight_values(const float* weight, const float* scale, float* values, i64 count) {
+    const i64 i = static_cast<i64>(blockIdx.x) * Threads + threadIdx.x;
+    if (i < count)
+        values[i] = code_of(weight[i], *scale);
+}
 
-/// Copies 64 rows of 64 bytes into shared memory; rows beyond `rows` become zero.
-__device__ __forceinline__ void copy_tile(i8* shared, const i8* global, i64 first, i64 rows, int stride, int at) {
+/// A block a row: bytes = round(n x_scale). `integers`, without filling up, may be null.
+extern "C" __global__ void __launch_bounds__(Threads) bitlinear_rows(
+    const float* x, const float* norm, i8* bytes, i8* integers, float* scales, int inputs, int stride, float epsilon) {
+    const i64 row = blockIdx.x;
+    u32* const words = reinterpret_cast<u32*>(bytes + row * stride);
+    const rounded::Scales made = rounded::round_row(x + row * inputs, norm, inputs, stride / 4, epsilon, [&](int i, u32 word) {
+        words[i] = word;
 #pragma unroll
-    for (int i = 0; i < Tile * 4 / ProductThreads; i++) {
+        for (int e = 0; e < 4; e++) {
+            if (integers && 4 * i + e < inputs)
+                integers[row * inputs + 4 * i + e] = static_cast<i8>(word >> (8 * e));
+        }
+    });
+    if (threadIdx.x == 0)
+        scales[row] = made.scale;
+}
+
+/// The same for backward: whole numbers as floats, without filling up, the rates, and 1 / x_scale.
+extern "C" __global__ void __launch_bounds__(Threads) bitlinear_row_values(
+    const float* x, const float* norm, float* values, float* rates, float* inverses, int inputs, float epsilon) {
+    const i64 row = blockIdx.x;
+    float* const to = values + row * inputs;
+    const rounded::Scales made = rounded::round_row(x + row * inputs, norm, inputs, (inputs + 3) / 4, epsilon, [&](int i, u32 word) {
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+            if (4 * i + e < inputs)
+                to[4 * i + e] = static_cast<i8>(word >> (8 * e));
+        }
+    });
+    if (threadIdx.x == 0) {
+        rates[row] = made.rate;
+        inverses[row] = 1 / made.scale;
+    }
+}
+
+constexpr int Depth = 64;                // bytes of a step
+constexpr int DepthStride = Depth + 16;  // 20 words: the rows of a fragment meet every bank once
+constexpr int Stages = 3;
+
+/// Copies rows of 64 bytes into shared memory; rows beyond `rows` become zero.
+template <int Rows, int ProductThreads> __device__ __forceinline__ void copy_tile(i8* shared, const i8* global, i64 first, i64 rows, int stride, int at) {
+#pragma unroll
+    for (int i = 0; i < Rows * 4 / ProductThreads; i++) {
         const int piece = threadIdx.x + i * ProductThreads, row = piece / 4, column = piece % 4 * 16;
         const bool inside = first + row < rows;
-        copy_async_16(shared + row * TileStride + column, global + (inside ? first + row : 0) * stride + at + column, inside ? 16 : 0);
+        copy_async_16(shared + row * DepthStride + column, global + (inside ? first + row : 0) * stride + at + column, inside ? 16 : 0);
     }
 }
 
-/// y = sums · (w_scale / x_scale) + bias. Four warps, each 32 rows by 32 outputs; two steps are on their way while one is multiplied.
-extern "C" __global__ void __launch_bounds__(ProductThreads) bitlinear_product(
-    const i8* bytes, const i8* codes, const float* scales, const float* weight_scale, const float* bias, float* y, i64 rows, int outputs, int stride) {
-    __shared__ __align__(16) i8 a_tiles[2][Tile * TileStride];
-    __shared__ __align__(16) i8 b_tiles[2][Tile * TileStride];
-    const i64 first_row = static_cast<i64>(blockIdx.y) * Tile;
-    const int first_output = blockIdx.x * Tile;
-    const int g = lane() / 4, t = lane() % 4, warp_row = warp() / 2 * 32, warp_output = warp() % 2 * 32;
-    int sums[2][4][4] = {};
-    const int steps = stride / Tile;
-    copy_tile(a_tiles[0], bytes, first_row, rows, stride, 0);
-    copy_tile(b_tiles[0], codes, first_output, outputs, stride, 0);
-    copy_commit();
-    for (int step = 0; step < steps; step++) {
-        if (step + 1 < steps) {
-            copy_tile(a_tiles[(step + 1) % 2], bytes, first_row, rows, stride, (step + 1) * Tile);
-            copy_tile(b_tiles[(step + 1) % 2], codes, first_output, outputs, stride, (step + 1) * Tile);
+/// y = sums · (w_scale / x_scale) + bias. Tiles as product.cuh's; two steps are on their way while one is multiplied.
+template <class Plan>
+__device__ void whole_product(
+    const i8* bytes, const i8* codes, const float* scales, const float* weight_scale, const float* bias, float* y, int rows, int outputs, int stride) {
+    constexpr int StageBytes = (Plan::Rows + Plan::Columns) * DepthStride, M = Plan::Fragments, N = Plan::ColumnFragments;
+    i8* const shared = dynamic_shared<i8>();
+    const ProductTile tile((rows + Plan::Rows - 1) / Plan::Rows, (outputs + Plan::Columns - 1) / Plan::Columns);
+    const int first_row = tile.row * Plan::Rows, first_output = tile.column * Plan::Columns, own = threadIdx.x / WarpSize;
+    const int warp_row = own / Plan::WarpsAcross * Plan::RowsOfWarp, warp_output = own % Plan::WarpsAcross * Plan::ColumnsOfWarp;
+    const bool needed = first_row + warp_row < rows && first_output + warp_output < outputs;
+    int sums[M][N][4] = {};
+    const int steps = stride / Depth;
+    const auto ask = [&](int step) {
+        if (step < steps) {
+            i8* const to = shared + step % Stages * StageBytes;
+            copy_tile<Plan::Rows, Plan::Threads>(to, bytes, first_row, rows, stride, step * Depth);
+            copy_tile<Plan::Columns, Plan::Threads>(to + Plan::Rows * DepthStride, codes, first_output, outputs, stride, step * Depth);
         }
         copy_commit();
-        copy_wait<1>();
+    };
+#pragma unroll
+    for (int step = 0; step < Stages - 1; step++)
+        ask(step);
+    for (int step = 0; step < steps; step++) {
+        copy_wait<Stages - 2>();
         __syncthreads();
-        const i8* a_tile = a_tiles[step % 2];
-        const i8* b_tile = b_tiles[step % 2];
+        ask(step + Stages - 1);
+        if (!needed)
+            continue;
+        const i8* const a_tile = shared + step % Stages * StageBytes + (warp_row + lane() % 16) * DepthStride + lane() / 16 * 16;
+        const i8* const b_tile = shared + step % Stages * StageBytes + (Plan::Rows + warp_output + lane() % 8 + lane() / 16 * 8) * DepthStride + lane() / 8 % 2 * 16;
 #pragma unroll
-        for (int k = 0; k < Tile; k += 32) {
-            u32 a[2][4], b[4][2];
+        for (int k = 0; k < Depth; k += 32) {
+            u32 b[N / 2][4];
 #pragma unroll
-            for (int m = 0; m < 2; m++)
+            for (int n = 0; n < N / 2; n++)
+                load_matrix(b[n], b_tile + n * 16 * DepthStride + k);
 #pragma unroll
-                for (int r = 0; r < 4; r++)
-                    a[m][r] = *reinterpret_cast<const u32*>(a_tile + (warp_row + m * 16 + g + 8 * (r % 2)) * TileStride + k + 16 * (r / 2) + 4 * t);
+            for (int m = 0; m < M; m++) {
+                u32 a[4];
+                load_matrix(a, a_tile + m * 16 * DepthStride + k);
 #pragma unroll
-            for (int n = 0; n < 4; n++)
-#pragma unroll
-                for (int r = 0; r < 2; r++)
-                    b[n][r] = *reinterpret_cast<const u32*>(b_tile + (warp_output + n * 8 + g) * TileStride + k + 16 * r + 4 * t);
-#pragma unroll
-            for (int m = 0; m < 2; m++)
-#pragma unroll
-                for (int n = 0; n < 4; n++)
-                    mma_s8(sums[m][n], a[m], b[n]);
+                for (int n = 0; n < N; n++) {
+                    const u32 columns[2] = {b[n / 2][n % 2 * 2], b[n / 2][n % 2 * 2 + 1]};
+                    mma_s8(sums[m][n], a, columns);
+                }
+            }
         }
-        __syncthreads();                                       // the tile is written again two steps on
     }
+    const float w_scale = *weight_scale;
 #pragma unroll
-    for (int m = 0; m < 2; m++)
+    for (int m = 0; m < M; m++) {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
-            const i64 row = first_row + warp_row + m * 16 + g + 8 * half;
+            const int row = first_row + warp_row + m * 16 + fragment_row(2 * half);
             if (row >= rows)
                 continue;
-            const float factor = __fdiv_rn(*weight_scale, scales[row]);
+            const float factor = __fdiv_rn(w_scale, scales[row]);
+            float* const to = y + static_cast<i64>(row) * outputs;
+            const bool pairs = reinterpret_cast<u64>(to) % 8 == 0;
 #pragma unroll
-            for (int n = 0; n < 4; n++)
-#pragma unroll
-                for (int i = 0; i < 2; i++) {
-                    const int output = first_output + warp_output + n * 8 + 2 * t + i;
-                    if (output >= outputs)
-                        continue;
-                    const float value = __fmul_rn(static_cast<float>(sums[m][n][2 * half + i]), factor);
-                    y[row * outputs + output] = bias ? __fadd_rn(value, bias[output]) : value;
+            for (int n = 0; n < N; n++) {
+                const int output = first_output + warp_output + n * 8 + fragment_column(0);
+                Pair values = {__fmul_rn(static_cast<float>(sums[m][n][2 * half]), factor), __fmul_rn(static_cast<float>(sums[m][n][2 * half + 1]), factor)};
+                if (bias && output < outputs)
+                    values.first = __fadd_rn(values.first, bias[output]);
+                if (bias && output + 1 < outputs)
+                    values.second = __fadd_rn(values.second, bias[output + 1]);
+                if (pairs && output + 1 < outputs) {
+                    *reinterpret_cast<Pair*>(to + output) = values;
+                } else {
+                    if (output < outputs)
+                        to[output] = values.first;
+                    if (output + 1 < outputs)
+                        to[output + 1] = values.second;
                 }
+            }
         }
+    }
 }
 
-constexpr int Depth = 16;                // of a step of the products in float
-constexpr int DepthStride = Depth + 4;   // 20 words, as above
-constexpr int WidthStride = Tile + 8;
+using Large = ProductPlan<128, 128, 64, 32, 16, 4>;
+using Small = ProductPlan<64, 64, 32, 32, 16, 4>;
 
-/// c[m, n] = Σ_k a(m, k) b[k, n] of this block's share of k: a is float, given with or without being transposed, b bytes.
-/// Transposed, a(m, k) is a[k, m] over the k-th scale; else a[m, k].
-template <bool Transposed>
-__device__ void float_times_bytes(
-    const float* a, const float* scales, const i8* b, const float* factor, float* c, i64 rows, int columns, i64 depth, i64 a_stride, int b_stride, i64 slice) {
-    __shared__ float a_tile[Tile * DepthStride];
-    __shared__ float b_tile[Depth * WidthStride];
-    const i64 first_row = static_cast<i64>(blockIdx.y) * Tile, start = blockIdx.z * slice, end = start + slice < depth ? start + slice : depth;
-    const int first_column = blockIdx.x * Tile;
-    const int g = lane() / 4, t = lane() % 4, warp_row = warp() / 2 * 32, warp_column = warp() % 2 * 32;
-    float sums[2][4][4] = {};
-    for (i64 from = start; from < end; from += Depth) {
-#pragma unroll
-        for (int i = 0; i < Tile * Depth / ProductThreads; i++) {
-            const int element = threadIdx.x + i * ProductThreads;
-            const int row = Transposed ? element % Tile : element / Depth, k = Transposed ? element / Tile : element % Depth;
-            const bool inside = first_row + row < rows && from + k < end;
-            float value = 0;
-            if (inside)
-                value = Transposed ? a[(from + k) * a_stride + first_row + row] / scales[from + k] : a[(first_row + row) * a_stride + from + k];
-            a_tile[row * DepthStride + k] = value;
-        }
-#pragma unroll
-        for (int i = 0; i < Tile * Depth / ProductThreads; i++) {
-            const int element = threadIdx.x + i * ProductThreads, k = element / Tile, column = element % Tile;
-            const bool inside = from + k < end && first_column + column < columns;
-            b_tile[k * WidthStride + column] = inside ? static_cast<float>(b[(from + k) * b_stride + first_column + column]) : 0;
-        }
-        __syncthreads();
-#pragma unroll
-        for (int k = 0; k < Depth; k += 8) {
-            u32 high[2][4], low[2][4], bytes[4][2];
-#pragma unroll
-            for (int m = 0; m < 2; m++)
-#pragma unroll
-                for (int r = 0; r < 4; r++) {
-                    const float value = a_tile[(warp_row + m * 16 + g + 8 * (r % 2)) * DepthStride + k + 4 * (r / 2) + t];
-                    high[m][r] = to_tf32(value);
-                    low[m][r] = to_tf32(value - __uint_as_float(high[m][r]));
-                }
-#pragma unroll
-            for (int n = 0; n < 4; n++)
-#pragma unroll
-                for (int r = 0; r < 2; r++)
-                    bytes[n][r] = to_tf32(b_tile[(k + 4 * r + t) * WidthStride + warp_column + n * 8 + g]);
-#pragma unroll
-            for (int m = 0; m < 2; m++)
-#pragma unroll
-                for (int n = 0; n < 4; n++) {
-                    mma_tf32(sums[m][n], low[m], bytes[n]);
-                    mma_tf32(sums[m][n], high[m], bytes[n]);
-                }
-        }
-        __syncthreads();
-    }
-    const float times = factor ? *factor : 1;
-    c += blockIdx.z * rows * columns;
-#pragma unroll
-    for (int m = 0; m < 2; m++)
-#pragma unroll
-        for (int n = 0; n < 4; n++)
-#pragma unroll
-            for (int i = 0; i < 4; i++) {
-                const i64 row = first_row + warp_row + m * 16 + g + 8 * (i / 2);
-                const int column = first_column + warp_column + n * 8 + 2 * t + i % 2;
-                if (row < rows && column < columns)
-                    c[row * columns + column] = sums[m][n][i] * times;
-            }
+extern "C" __global__ void __launch_bounds__(Large::Threads, 2) bitlinear_product_large(
+    const i8* bytes, const i8* codes, const float* scales, const float* weight_scale, const float* bias, float* y, int rows, int outputs, int stride) {
+    whole_product<Large>(bytes, codes, scales, weight_scale, bias, y, rows, outputs, stride);
+}
+
+extern "C" __global__ void __launch_bounds__(Small::Threads) bitlinear_product_small(
+    const i8* bytes, const i8* codes, const float* scales, const float* weight_scale, const float* bias, float* y, int rows, int outputs, int stride) {
+    whole_product<Small>(bytes, codes, scales, weight_scale, bias, y, rows, outputs, stride);
 }
 
 /// ∂n = ∂y T · w_scale.
-extern "C" __global__ void __launch_bounds__(ProductThreads) bitlinear_grad_normed(
-    const float* grad_y, const i8* codes, const float* weight_scale, float* grad_normed, i64 rows, int inputs, int outputs, int stride) {
-    float_times_bytes<false>(grad_y, nullptr, codes, weight_scale, grad_normed, rows, inputs, outputs, outputs, stride, outputs);
+template <class Plan>
+__device__ void grad_normed_of(const float* grad_y, const float* codes, const float* weight_scale, float* grad_normed, int rows, int inputs, int outputs) {
+    const ProductTile tile((rows + Plan::Rows - 1) / Plan::Rows, (inputs + Plan::Columns - 1) / Plan::Columns);
+    ProductSums<Plan> sums;
+    product<Plan, true, false, true>(sums, {grad_y, outputs, rows}, {codes, inputs, inputs}, tile, 0, outputs);
+    const float times = *weight_scale;
+    sums.each_row([&](int row, auto sum) {
+        if (row >= rows)
+            return;
+#pragma unroll
+        for (int c = 0; c < sum.Count; c++)
+            sum[c] *= times;
+        sum.store(grad_normed + static_cast<i64>(row) * inputs, inputs);
+    });
+}
+
+extern "C" __global__ void __launch_bounds__(Large::Threads, 2) bitlinear_grad_normed_large(
+    const float* grad_y, const float* codes, const float* weight_scale, float* grad_normed, int rows, int inputs, int outputs) {
+    grad_normed_of<Large>(grad_y, codes, weight_scale, grad_normed, rows, inputs, outputs);
+}
+
+extern "C" __global__ void __launch_bounds__(Small::Threads) bitlinear_grad_normed_small(
+    const float* grad_y, const float* codes, const float* weight_scale, float* grad_normed, int rows, int inputs, int outputs) {
+    grad_normed_of<Small>(grad_y, codes, weight_scale, grad_normed, rows, inputs, outputs);
 }
 
 /// A slice's part of ∂w = ∂yᵀ (x_int8 / x_scale).
-extern "C" __global__ void __launch_bounds__(ProductThreads) bitlinear_grad_weight(
-    const float* grad_y, const float* scales, const i8* bytes, float* parts, i64 rows, int inputs, int outputs, int stride, i64 slice) {
-    float_times_bytes<true>(grad_y, scales, bytes, nullptr, parts, outputs, inputs, rows, outputs, stride, slice);
+template <class Plan>
+__device__ void grad_weight_of(const float* grad_y, const float* inverses, const float* values, float* parts, int rows, int inputs, int outputs, int slice) {
+    const ProductTile tile((outputs + Plan::Rows - 1) / Plan::Rows, (inputs + Plan::Columns - 1) / Plan::Columns);
+    ProductSums<Plan> sums;
+    const int begin = blockIdx.y * slice;
+    product<Plan, false, false, true>(sums, {grad_y, outputs, outputs, inverses}, {values, inputs, inputs}, tile, begin, min(rows, begin + slice));
+    parts += static_cast<i64>(blockIdx.y) * outputs * inputs;
+    sums.each_row([&](int row, auto sum) {
+        if (row < outputs)
+            sum.store(parts + static_cast<i64>(row) * inputs, inputs);
+    });
+}
+
+extern "C" __global__ void __launch_bounds__(Large::Threads, 2) bitlinear_grad_weight_large(
+    const float* grad_y, const float* inverses, const float* values, float* parts, int rows, int inputs, int outputs, int slice) {
+    grad_weight_of<Large>(grad_y, inverses, values, parts, rows, inputs, outputs, slice);
+}
+
+extern "C" __global__ void __launch_bounds__(Small::Threads) bitlinear_grad_weight_small(
+    const float* grad_y, const float* inverses, const float* values, float* parts, int rows, int inputs, int outputs, int slice) {
+    grad_weight_of<Small>(grad_y, inverses, values, parts, rows, inputs, outputs, slice);
 }
 
 /// The norm's backward, some rows a block: g = ∂n norm, ∂x = rate (g - x̂ mean(g x̂)); each block has its own part of ∂norm.

@@ -7,30 +7,34 @@ namespace Zoo.MatMulFree.Ops.BitLinear;
 internal sealed class BitLinearCuda : CudaKernel
 {
     private const int Threads = 256;
-    private const int ProductThreads = 128;
-    private const int Tile = 64;                            // rows, outputs, and bytes of a step
-    private const int Depth = 16;                           // of a step of the products in float
+    private const int Padding = 64;                         // bytes of a step of the product in whole numbers
+    private const int LeastSteps = 128;                     // of a slice of rows
     private const int BlocksOfMultiprocessor = 4;
+    private const int TilesOfMultiprocessor = 2;
     private const long LeastSlice = 1 << 14;                // weights of a block
-    private const int MostBlocksY = ushort.MaxValue;
+    private const long MostRows = 1 << 30;
 
     public override string SourceName => "BitLinear.cu";
 
     protected override string? RejectCall(OpCall call, ICudaDevice device) =>
-        BitLinearSizes.Of(call).Rows is var rows && rows > (long)MostBlocksY * Tile
-            ? $"there are {rows} rows; the cuda backend takes at most {(long)MostBlocksY * Tile}"
-            : null;
+        BitLinearSizes.Of(call).Rows is var rows && rows > MostRows ? $"there are {rows} rows; the cuda backend takes at most {MostRows}" : null;
 
     public override bool ReadsOutput(string output) => false;
 
     protected override void Forward(OpCall call, KernelArrays arrays, CudaLauncher cuda)
     {
         var sizes = BitLinearSizes.Of(call, arrays["x"]);
-        var rounded = new Rounded(sizes, arrays, cuda, arrays["x_int8"], arrays["x_scale"], arrays["w_ternary"], arrays["w_scale"], withRates: false);
+        var (rows, outputs, stride) = ((int)sizes.Rows, sizes.Outputs, CudaSize.Pieces(sizes.Inputs, Padding) * Padding);
+        var bytes = cuda.Scratch(sizes.Rows * stride, 1);
+        var scales = arrays["x_scale"].IsPresent ? arrays["x_scale"] : cuda.Scratch(sizes.Rows);
         cuda.Launch(
-            "bitlinear_product", new CudaSize(CudaSize.Pieces(sizes.Outputs, Tile), CudaSize.Pieces(sizes.Rows, Tile)), ProductThreads, 0,
-            rounded.Bytes, rounded.Codes, rounded.Scales, rounded.WeightScale, sizes.HasBias ? arrays["bias"] : default, arrays["y"], sizes.Rows,
-            sizes.Outputs, rounded.Stride);
+            "bitlinear_rows", rows, Threads, 0,
+            arrays["x"], arrays["norm.weight"], bytes, arrays["x_int8"], scales, sizes.Inputs, stride, (float)sizes.Epsilon);
+        var weightScale = WeightScale(arrays["weight"], arrays["w_scale"], cuda);
+        var codes = cuda.Scratch((long)outputs * stride, 1);
+        cuda.Launch("bitlinear_weight_codes", outputs, Threads, 0, arrays["weight"], weightScale, codes, arrays["w_ternary"], sizes.Inputs, stride);
+        new ProductPlan(rows, outputs, cuda.Device).Launch(
+            cuda, "bitlinear_product", bytes, codes, scales, weightScale, sizes.HasBias ? arrays["bias"] : default, arrays["y"], rows, outputs, stride);
     }
 
     protected override void Backward(OpCall call, KernelArrays arrays, CudaLauncher cuda)
@@ -48,41 +52,45 @@ internal sealed class BitLinearCuda : CudaKernel
         }
         if (!gradX.IsPresent && !gradNorm.IsPresent && !gradWeight.IsPresent)
             return;
-        var rounded = new Rounded(sizes, arrays, cuda, default, default, default, default, withRates: true);
+        var (rows, rates, inverses) = ((int)sizes.Rows, cuda.Scratch(sizes.Rows), cuda.Scratch(sizes.Rows));
+        var values = cuda.Scratch(sizes.Rows * sizes.Inputs);
+        cuda.Launch(
+            "bitlinear_row_values", rows, Threads, 0,
+            arrays["x"], arrays["norm.weight"], values, rates, inverses, sizes.Inputs, (float)sizes.Epsilon);
         if (gradWeight.IsPresent)
-            WeightGradient(sizes, given, rounded, gradWeight, cuda);
+            WeightGradient(sizes, given, inverses, values, gradWeight, cuda);
         if (gradX.IsPresent || gradNorm.IsPresent)
-            InputGradient(sizes, arrays, given, rounded, gradX, gradNorm, cuda);
+            InputGradient(sizes, arrays, given, rates, gradX, gradNorm, cuda);
     }
 
     /// <summary>Few tiles would leave a card idle: rows are cut into slices then, and their parts added in order.</summary>
-    private static void WeightGradient(BitLinearSizes sizes, KernelArray given, Rounded rounded, KernelArray target, CudaLauncher cuda)
+    private static void WeightGradient(BitLinearSizes sizes, KernelArray given, KernelArray inverses, KernelArray values, KernelArray target, CudaLauncher cuda)
     {
-        var (across, down) = (CudaSize.Pieces(sizes.Inputs, Tile), CudaSize.Pieces(sizes.Outputs, Tile));
-        var room = Math.Max(1, cuda.Device.MultiprocessorCount * BlocksOfMultiprocessor / (across * down));
-        var slices = (int)Math.Clamp(sizes.Rows / (8 * Depth), 1, room);
-        var slice = (sizes.Rows + slices - 1) / slices;
-        slices = CudaSize.Pieces(sizes.Rows, (int)slice);
+        var (rows, plan) = ((int)sizes.Rows, new ProductPlan(sizes.Outputs, sizes.Inputs, cuda.Device));
+        var room = Math.Max(1, cuda.Device.MultiprocessorCount * TilesOfMultiprocessor / plan.Count);
+        var slice = CudaSize.Pieces(rows, Math.Clamp(rows / LeastSteps, 1, room));
+        var slices = CudaSize.Pieces(rows, slice);
         var parts = slices == 1 ? target : cuda.Scratch(slices * target.Length);
-        cuda.Launch(
-            "bitlinear_grad_weight", new CudaSize(across, down, slices), ProductThreads, 0,
-            given, rounded.Scales, rounded.Bytes, parts, sizes.Rows, sizes.Inputs, sizes.Outputs, rounded.Stride, slice);
+        plan.Launch(cuda, "bitlinear_grad_weight", slices, given, inverses, values, parts, rows, sizes.Inputs, sizes.Outputs, slice);
         if (slices > 1)
             Add(parts, target, slices, cuda);
     }
 
     private static void InputGradient(
-        BitLinearSizes sizes, KernelArrays arrays, KernelArray given, Rounded rounded, KernelArray gradX, KernelArray gradNorm, CudaLauncher cuda)
+        BitLinearSizes sizes, KernelArrays arrays, KernelArray given, KernelArray rates, KernelArray gradX, KernelArray gradNorm, CudaLauncher cuda)
     {
+        var weight = arrays["weight"];
+        var weightScale = WeightScale(weight, default, cuda);
+        var codes = cuda.Scratch(weight.Length);
+        cuda.Launch("bitlinear_weight_values", CudaSize.Pieces(weight.Length, Threads), Threads, 0, weight, weightScale, codes, weight.Length);
         var gradNormed = gradX.IsPresent && !gradNorm.IsPresent ? gradX : cuda.Scratch(sizes.Rows * sizes.Inputs);
-        cuda.Launch(
-            "bitlinear_grad_normed", new CudaSize(CudaSize.Pieces(sizes.Inputs, Tile), CudaSize.Pieces(sizes.Rows, Tile)), ProductThreads, 0,
-            given, rounded.Codes, rounded.WeightScale, gradNormed, sizes.Rows, sizes.Inputs, sizes.Outputs, rounded.Stride);
+        new ProductPlan(sizes.Rows, sizes.Inputs, cuda.Device).Launch(
+            cuda, "bitlinear_grad_normed", given, codes, weightScale, gradNormed, (int)sizes.Rows, sizes.Inputs, sizes.Outputs);
         var (blocks, rowsOfBlock) = RowBlocks(sizes.Rows, cuda);
         var parts = gradNorm.IsPresent ? cuda.Scratch((long)blocks * sizes.Inputs) : default;
         cuda.Launch(
             "bitlinear_grad_rows", blocks, Threads, 0,
-            arrays["x"], arrays["norm.weight"], rounded.Rates, gradNormed, gradX, parts, sizes.Rows, rowsOfBlock, sizes.Inputs);
+            arrays["x"], arrays["norm.weight"], rates, gradNormed, gradX, parts, sizes.Rows, rowsOfBlock, sizes.Inputs);
         if (gradNorm.IsPresent)
             Add(parts, gradNorm, blocks, cuda);
     }
@@ -114,45 +122,14 @@ internal sealed class BitLinearCuda : CudaKernel
     private static void Add(KernelArray parts, KernelArray target, int count, CudaLauncher cuda) =>
         cuda.Launch("bitlinear_add_parts", CudaSize.Pieces(target.Length, Threads), Threads, 0, parts, target, count, target.Length);
 
-    /// <summary>Rows and weights as bytes, in scratch memory.</summary>
-    private readonly struct Rounded
+    private static KernelArray WeightScale(KernelArray weight, KernelArray target, CudaLauncher cuda)
     {
-        public Rounded(
-            BitLinearSizes sizes, KernelArrays arrays, CudaLauncher cuda, KernelArray integers, KernelArray scales, KernelArray ternary,
-            KernelArray weightScale, bool withRates)
-        {
-            Stride = CudaSize.Pieces(sizes.Inputs, Tile) * Tile;
-            Bytes = cuda.Scratch(sizes.Rows * Stride, 1);
-            Scales = scales.IsPresent ? scales : cuda.Scratch(sizes.Rows);
-            Rates = withRates ? cuda.Scratch(sizes.Rows) : default;
-            cuda.Launch(
-                "bitlinear_rows", (int)sizes.Rows, Threads, 0,
-                arrays["x"], arrays["norm.weight"], Bytes, integers, Scales, Rates, sizes.Inputs, Stride, (float)sizes.Epsilon);
-
-            var weight = arrays["weight"];
-            var slice = Math.Max(LeastSlice, (weight.Length + Threads - 1) / Threads);
-            var blocks = CudaSize.Pieces(weight.Length, (int)Math.Min(int.MaxValue, slice));
-            var parts = cuda.Scratch(blocks, sizeof(double));
-            WeightScale = weightScale.IsPresent ? weightScale : cuda.Scratch(1);
-            cuda.Launch("bitlinear_weight_sums", blocks, Threads, 0, weight, parts, weight.Length, slice);
-            cuda.Launch("bitlinear_weight_scale", 1, 32, 0, parts, WeightScale, blocks, weight.Length);
-            Codes = cuda.Scratch((long)sizes.Outputs * Stride, 1);
-            cuda.Launch(
-                "bitlinear_weight_codes", CudaSize.Pieces(Codes.Length, Threads), Threads, 0,
-                weight, WeightScale, Codes, ternary, Codes.Length, sizes.Inputs, Stride);
-        }
-
-        /// <summary>From a row of bytes or codes to the next.</summary>
-        public int Stride { get; }
-
-        public KernelArray Bytes { get; }
-
-        public KernelArray Scales { get; }
-
-        public KernelArray Rates { get; }
-
-        public KernelArray Codes { get; }
-
-        public KernelArray WeightScale { get; }
+        var slice = Math.Max(LeastSlice, (weight.Length + Threads - 1) / Threads);
+        var blocks = CudaSize.Pieces(weight.Length, (int)Math.Min(int.MaxValue, slice));
+        var parts = cuda.Scratch(blocks, sizeof(double));
+        var scale = target.IsPresent ? target : cuda.Scratch(1);
+        cuda.Launch("bitlinear_weight_sums", blocks, Threads, 0, weight, parts, weight.Length, slice);
+        cuda.Launch("bitlinear_weight_scale", 1, 32, 0, parts, scale, blocks, weight.Length);
+        return scale;
     }
 }

@@ -32,7 +32,7 @@ internal sealed class PackedBitLinearOp : Op
     /// <summary>y, [batch, output].</summary>
     public override IReadOnlyList<string> Outputs { get; } = ["y"];
 
-    public override IReadOnlyList<OpKernel> Kernels { get; } = [new PackedBitLinearCpu()];
+    public override IReadOnlyList<OpKernel> Kernels { get; } = [new PackedBitLinearCpu(), new PackedBitLinearCuda()];
 
     /// <summary>Runs the layer.</summary>
     /// <param name="x">[..., dim].</param>
