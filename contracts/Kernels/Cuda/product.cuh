@@ -15,10 +15,10 @@ namespace zoo {
 
 constexpr int ProductStep = 8;   // steps of one multiplication of the tensor cores
 
-/// x = high + low. `low` has more bits than a tf32, and loses them in the multiplication: 2^-23 of x. NaN stays in `low`.
+/// x = high + low to 2^-23 of x, each rounded to nearest: sums that cancel show the difference to cutting off. NaN stays in `low`.
 __device__ __forceinline__ void split_tf32(float x, u32& high, u32& low) {
     high = (__float_as_uint(x) + 0x1000) & 0xFFFFE000;
-    low = __float_as_uint(x - __uint_as_float(high));
+    low = to_tf32(x - __uint_as_float(high));
 }
 
 /// 16 lines by 8 steps of the first factor.

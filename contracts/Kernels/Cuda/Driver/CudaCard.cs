@@ -11,7 +11,10 @@ internal sealed unsafe class CudaCard : ICudaDevice
     public const string SynchronousVariable = "ZOO_CUDA_SYNC";
 
     private const nint DefaultStream = 0;
-    private const long KeptScratchBytes = 64 << 20;
+
+    /// <summary>As much as large calls take: what is given back to the system and asked for again costs milliseconds a call.</summary>
+    private const long KeptScratchBytes = 1L << 30;
+
     private static readonly ConcurrentDictionary<int, Lazy<CudaCard>> Cards = new();
     private static readonly bool Synchronous = Environment.GetEnvironmentVariable(SynchronousVariable) == "1";
 

@@ -1,12 +1,10 @@
 // Products of tiles of up to 64 × 64 numbers in shared memory, on tensor cores and as exact as float32.
 //
-// A tf32 has 10 bits of fraction, which is too few for a gradient. So every number is split in two, x = high + low, each a tf32, and a product is
-// high·high + high·low + low·high: what is left out is 2^-22 of it. Three multiplications of tensor cores are still fewer cycles than one of
-// the others on the cards that these kernels are for (sm_80, sm_90).
+// Fragments and their products are those of contracts' product.cuh: each number is split into two tf32, three multiplications a product.
 //
 // A block has four warps, each with 32 rows by 32 columns of the product.
 #pragma once
-#include "zoo.cuh"
+#include "product.cuh"
 
 namespace tiles {
 
@@ -98,43 +96,21 @@ struct Product {
     /// a(m, k) is a[m, k], or a[k, m] where it is transposed; b(k, n) likewise b[k, n] or b[n, k].
     template <bool TransposedA, bool TransposedB>
     __device__ void add(const float* a, const float* b, int first, int last, int rows = Size, int columns = Size) {
-        const int row = first_row() + lane() / 4, column = first_column() + lane() / 4, t = lane() % 4;
         if (first_row() >= rows || first_column() >= columns)
             return;
-        for (int k = first + t; k < last; k += Inner) {
-            u32 high[2][4], low[2][4];
+        a += first_row() * (TransposedA ? 1 : Row);
+        b += first_column() * (TransposedB ? Row : 1);
+#pragma unroll 2
+        for (int k = first; k < last; k += Inner) {
+            RightFragment right[Part / 8];
+            RightFragment::load<TransposedB>(right, b + k * (TransposedB ? 1 : Row), Row);
 #pragma unroll
-            for (int m = 0; m < 2; m++) {
-#pragma unroll
-                for (int r = 0; r < 4; r++) {
-                    const int i = row + 16 * m + 8 * (r % 2), j = k + 4 * (r / 2);
-                    split(a[TransposedA ? j * Row + i : i * Row + j], high[m][r], low[m][r]);
-                }
-            }
-#pragma unroll
-            for (int n = 0; n < 4; n++) {
-                if (first_column() + 8 * n >= columns)
-                    break;
-                u32 b_high[2], b_low[2];
-#pragma unroll
-                for (int r = 0; r < 2; r++) {
-                    const int i = k + 4 * r, j = column + 8 * n;
-                    split(b[TransposedB ? j * Row + i : i * Row + j], b_high[r], b_low[r]);
-                }
-#pragma unroll
-                for (int m = 0; m < 2; m++) {
-                    mma_tf32(sums[m][n], low[m], b_high);
-                    mma_tf32(sums[m][n], high[m], b_low);
-                    mma_tf32(sums[m][n], high[m], b_high);
-                }
+            for (int m = 0; m < Part / 16; m++) {
+                LeftFragment left;
+                left.load<!TransposedA>(a + m * 16 * (TransposedA ? 1 : Row) + k * (TransposedA ? Row : 1), Row);
+                multiply(sums[m], left, right);
             }
         }
-    }
-
-private:
-    __device__ static __forceinline__ void split(float x, u32& high, u32& low) {
-        high = to_tf32(x);
-        low = to_tf32(x - __uint_as_float(high));
     }
 };
 
