@@ -1,6 +1,7 @@
 // Batch normalisation over [batch, channel, element] and its backward (README.md). A block has one channel, or, where a channel has one element
 // an image, 32 neighbouring ones: threads in x are elements or channels, in y images. Images are cut into slices where channels alone would not
-// fill the card: `sums` reduces each slice, the next kernel folds slices in their order, and `apply` writes what is as large as x.
+// fill the card: `sums` reduces each slice; then each block of `apply` folds the slices of its channels, always in the same order, and writes what is as
+// large as x. The first slice's blocks write what there is one of a channel.
 // Sums are float64, as on the CPU; what is large is written by float arithmetic on x - mean, in which nothing cancels.
 #include "zoo.cuh"
 
@@ -65,11 +66,23 @@ struct Part {
     }
 };
 
-__device__ Pair fold(const Pair* slices, int channel, int channels, int count) {
+/// All slices' sums of this thread's channel, by the whole block.
+__device__ Pair fold(const Part& part, const Pair* slices, int count) {
     Pair sum = {0, 0};
-    for (int s = 0; s < count; s++) {
-        const Pair slice = slices[static_cast<i64>(s) * channels + channel];
+    const int own = part.columns ? threadIdx.y : thread_number(), step = part.columns ? blockDim.y : Threads;
+    for (int s = own; s < count && part.inside; s += step) {
+        const Pair slice = slices[s * part.channels + part.channel];
         sum = {sum.first + slice.first, sum.second + slice.second};
+    }
+    if (!part.columns)
+        return {block_sum<Threads>(sum.first), block_sum<Threads>(sum.second)};
+    __shared__ Pair parts[Threads];
+    parts[thread_number()] = sum;
+    __syncthreads();
+    sum = parts[threadIdx.x];
+    for (int y = 1; y < Threads / ChannelsOfBlock; y++) {
+        const Pair other = parts[y * ChannelsOfBlock + threadIdx.x];
+        sum = {sum.first + other.first, sum.second + other.second};
     }
     return sum;
 }
@@ -97,40 +110,36 @@ extern "C" __global__ void __launch_bounds__(Threads) batch_norm_forward_sums(
     part.store(sum, slices);
 }
 
-/// Mean and variance of each channel, and in `statistics` mean and 1 / √(variance + ε). `slices` is null outside training.
-extern "C" __global__ void batch_norm_statistics(
-    const float* x, const Pair* slices, const float* running_mean, const float* running_var, float* mean, float* var, double* statistics,
-    i64 batch, int channels, i64 elements, int slice_count, float eps) {
-    const int channel = blockIdx.x * blockDim.x + threadIdx.x;
-    if (channel >= channels)
+/// y; mean and variance of each channel, and in `statistics`, which may be null, mean and 1 / √(variance + ε). `slices` is null outside training.
+extern "C" __global__ void __launch_bounds__(Threads) batch_norm_forward_apply(
+    const float* __restrict__ x, const Pair* slices, const float* running_mean, const float* running_var, const float* weight, const float* bias,
+    float* mean, float* var, double* statistics, float* __restrict__ y, i64 batch, int channels, i64 elements, i64 slice_images, int slice_count, float eps) {
+    const Part part(batch, channels, elements, slice_images);
+    const Pair sum = slices ? fold(part, slices, slice_count) : Pair{0, 0};
+    if (!part.inside)
         return;
     double m, v;
     if (slices) {
-        const Pair sum = fold(slices, channel, channels, slice_count);
         const double share = 1.0 / (static_cast<double>(batch) * elements), offset = sum.first * share;
-        m = x[channel * elements] + offset;
+        m = __ldg(x + part.channel * elements) + offset;
         v = sum.second * share - offset * offset;
         v = v < 0 ? 0 : v;
     } else {
-        m = running_mean[channel];
-        v = running_var[channel];
+        m = running_mean[part.channel];
+        v = running_var[part.channel];
     }
-    mean[channel] = static_cast<float>(m);
-    var[channel] = static_cast<float>(v);
-    statistics[channel] = m;
-    statistics[channels + channel] = 1 / sqrt(v + eps);
-}
-
-extern "C" __global__ void __launch_bounds__(Threads) batch_norm_forward_apply(
-    const float* __restrict__ x, const float* weight, const float* bias, const double* statistics, float* __restrict__ y,
-    i64 batch, int channels, i64 elements, i64 slice_images) {
-    const Part part(batch, channels, elements, slice_images);
-    if (!part.inside)
+    const double rate = 1 / sqrt(v + eps);
+    const Split middle(m);
+    const float scale = static_cast<float>(rate * (weight ? weight[part.channel] : 1)), offset = bias ? bias[part.channel] : 0;
+    part.each([&](i64 at) { y[at] = fmaf(middle.from(__ldg(x + at)), scale, offset); });
+    if (blockIdx.y > 0 || threadIdx.y > 0 || (!part.columns && threadIdx.x > 0))
         return;
-    const Split mean(statistics[part.channel]);
-    const float scale = static_cast<float>(statistics[channels + part.channel] * (weight ? weight[part.channel] : 1));
-    const float offset = bias ? bias[part.channel] : 0;
-    part.each([&](i64 at) { y[at] = fmaf(mean.from(__ldg(x + at)), scale, offset); });
+    mean[part.channel] = static_cast<float>(m);
+    var[part.channel] = static_cast<float>(v);
+    if (statistics) {
+        statistics[part.channel] = m;
+        statistics[channels + part.channel] = rate;
+    }
 }
 
 /// Σ g and Σ g (x - μ).
@@ -146,40 +155,26 @@ extern "C" __global__ void __launch_bounds__(Threads) batch_norm_backward_sums(
     part.store(sum, slices);
 }
 
-/// Gradients of weight and bias, and in `factors` [3, channel] what `apply` multiplies g and x - μ with and adds.
-extern "C" __global__ void batch_norm_backward_factors(
-    const Pair* slices, const float* weight, const double* statistics, float* grad_weight, float* grad_bias, float* factors,
-    i64 batch, int channels, i64 elements, int slice_count, int training) {
-    const int channel = blockIdx.x * blockDim.x + threadIdx.x;
-    if (channel >= channels)
-        return;
-    const double rate = statistics[channels + channel], a = rate * (weight ? weight[channel] : 1);
-    double b = 0, c = 0;
-    if (slices) {
-        const Pair sum = fold(slices, channel, channels, slice_count);
-        const double product = sum.second * rate;   // Σ g x̂
-        if (grad_bias)
-            grad_bias[channel] = static_cast<float>(sum.first);
-        if (grad_weight)
-            grad_weight[channel] = static_cast<float>(product);
-        if (training) {
-            const double share = -a / (static_cast<double>(batch) * elements);
-            b = share * rate * product;
-            c = share * sum.first;
-        }
-    }
-    factors[channel] = static_cast<float>(a);
-    factors[channels + channel] = static_cast<float>(b);
-    factors[2 * static_cast<i64>(channels) + channel] = static_cast<float>(c);
-}
-
+/// Gradients of x, weight and bias. `slices` is null where no sum is needed.
 extern "C" __global__ void __launch_bounds__(Threads) batch_norm_backward_apply(
-    const float* __restrict__ x, const float* __restrict__ g, const double* statistics, const float* factors, float* __restrict__ grad_x,
-    i64 batch, int channels, i64 elements, i64 slice_images) {
+    const float* __restrict__ x, const float* __restrict__ g, const Pair* slices, const float* weight, const double* statistics,
+    float* __restrict__ grad_x, float* grad_weight, float* grad_bias,
+    i64 batch, int channels, i64 elements, i64 slice_images, int slice_count, int training) {
     const Part part(batch, channels, elements, slice_images);
+    const Pair sum = slices ? fold(part, slices, slice_count) : Pair{0, 0};
     if (!part.inside)
         return;
-    const Split mean(statistics[part.channel]);
-    const float a = factors[part.channel], b = factors[channels + part.channel], c = factors[2 * static_cast<i64>(channels) + part.channel];
-    part.each([&](i64 at) { grad_x[at] = fmaf(a, __ldg(g + at), fmaf(b, mean.from(__ldg(x + at)), c)); });
+    const double rate = statistics[channels + part.channel], a = rate * (weight ? weight[part.channel] : 1), product = sum.second * rate;   // Σ g x̂
+    if (grad_x) {
+        const double share = training ? -a / (static_cast<double>(batch) * elements) : 0;
+        const Split mean(statistics[part.channel]);
+        const float of_g = static_cast<float>(a), of_x = static_cast<float>(share * rate * product), added = static_cast<float>(share * sum.first);
+        part.each([&](i64 at) { grad_x[at] = fmaf(of_g, __ldg(g + at), fmaf(of_x, mean.from(__ldg(x + at)), added)); });
+    }
+    if (blockIdx.y > 0 || threadIdx.y > 0 || (!part.columns && threadIdx.x > 0))
+        return;
+    if (grad_bias)
+        grad_bias[part.channel] = static_cast<float>(sum.first);
+    if (grad_weight)
+        grad_weight[part.channel] = static_cast<float>(product);
 }

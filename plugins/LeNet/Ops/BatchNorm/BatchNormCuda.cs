@@ -4,7 +4,7 @@ using Zoo.Kernels.Cuda;
 
 namespace Zoo.LeNet;
 
-/// <summary>Batch normalisation on a card: sums of slices of each channel, folded in their order, then one pass that writes.</summary>
+/// <summary>Batch normalisation on a card: sums of slices of each channel, then one pass that folds them and writes.</summary>
 internal sealed class BatchNormCuda : CudaKernel
 {
     /// <summary>Mean and 1 / √(variance + ε) in float64, kept for backward: [0] and [1] of [2, channel].</summary>
@@ -26,14 +26,15 @@ internal sealed class BatchNormCuda : CudaKernel
     protected override void Forward(OpCall call, KernelArrays arrays, CudaLauncher cuda)
     {
         var plan = new Plan(call, cuda.Device);
-        var (x, statistics) = (arrays["x"], arrays[Statistics]);
-        if (!statistics.IsPresent)   // no backward will follow
-            statistics = cuda.Scratch(2 * call.Size("D"), sizeof(double));
+        var x = arrays["x"];
         var slices = BatchNorm.Training(call.Options) ? plan.Sums(cuda, "batch_norm_forward_sums", x) : default;
-        plan.PerChannel(
-            cuda, "batch_norm_statistics", [x, slices, arrays["running_mean"], arrays["running_var"], arrays["mean"], arrays["var"], statistics],
-            (float)BatchNorm.Epsilon(call.Options));
-        plan.PerValue(cuda, "batch_norm_forward_apply", x, arrays["weight"], arrays["bias"], statistics, arrays["y"]);
+        plan.PerValue(
+            cuda, "batch_norm_forward_apply",
+            [
+                x, slices, arrays["running_mean"], arrays["running_var"], arrays["weight"], arrays["bias"], arrays["mean"], arrays["var"], arrays[Statistics],
+                arrays["y"],
+            ],
+            plan.Slices, (float)BatchNorm.Epsilon(call.Options));
     }
 
     protected override void Backward(OpCall call, KernelArrays arrays, CudaLauncher cuda)
@@ -44,11 +45,8 @@ internal sealed class BatchNormCuda : CudaKernel
         var (gradX, gradWeight, gradBias) = (arrays.Gradient("x"), arrays.Gradient("weight"), arrays.Gradient("bias"));
         var needsSums = training || gradWeight.IsPresent || gradBias.IsPresent;
         var slices = needsSums ? plan.Sums(cuda, "batch_norm_backward_sums", x, g, statistics) : default;
-        var factors = cuda.Scratch(3 * call.Size("D"));
-        plan.PerChannel(
-            cuda, "batch_norm_backward_factors", [slices, arrays["weight"], statistics, gradWeight, gradBias, factors], training ? 1 : 0);
-        if (gradX.IsPresent)
-            plan.PerValue(cuda, "batch_norm_backward_apply", x, g, statistics, factors, gradX);
+        plan.PerValue(
+            cuda, "batch_norm_backward_apply", [x, g, slices, arrays["weight"], statistics, gradX, gradWeight, gradBias], plan.Slices, training ? 1 : 0);
     }
 
     private static bool Wants(OpCall call, string name) => call.Inputs.Find(name) is { requires_grad: true };
@@ -65,7 +63,7 @@ internal sealed class BatchNormCuda : CudaKernel
         private const int LeastValues = 8;
 
         private readonly long _batch, _elements, _sliceImages;
-        private readonly int _channels, _slices;
+        private readonly int _channels;
         private readonly CudaSize _grid, _block;
 
         public Plan(OpCall call, ICudaDevice device)
@@ -77,26 +75,25 @@ internal sealed class BatchNormCuda : CudaKernel
             var imagesAtOnce = Threads / width;
             var valuesOfImage = Math.Max(1, _elements / width);
             var least = Math.Max(1, LeastValues / valuesOfImage) * imagesAtOnce;
-            _slices = (int)Math.Clamp(_batch / least, 1, Math.Min(room, ushort.MaxValue));
-            _sliceImages = Math.Max(1, (_batch + _slices - 1) / _slices);
-            _grid = new CudaSize(blocks, _slices);
+            Slices = (int)Math.Clamp(_batch / least, 1, Math.Min(room, ushort.MaxValue));
+            _sliceImages = Math.Max(1, (_batch + Slices - 1) / Slices);
+            _grid = new CudaSize(blocks, Slices);
             _block = new CudaSize(width, imagesAtOnce);
         }
+
+        /// <summary>How many slices of the images.</summary>
+        public int Slices { get; }
 
         /// <summary>Two sums of every slice of every channel.</summary>
         public KernelArray Sums(CudaLauncher cuda, string kernel, params ReadOnlySpan<CudaArgument> inputs)
         {
-            var sums = cuda.Scratch((long)_slices * _channels, PairBytes);
+            var sums = cuda.Scratch((long)Slices * _channels, PairBytes);
             PerValue(cuda, kernel, [.. inputs, sums]);
             return sums;
         }
 
-        /// <summary>One thread a channel.</summary>
-        public void PerChannel(CudaLauncher cuda, string kernel, ReadOnlySpan<CudaArgument> arrays, CudaArgument last) =>
-            cuda.Launch(kernel, CudaSize.Pieces(_channels, Threads), Threads, 0, [.. arrays, _batch, _channels, _elements, _slices, last]);
-
         /// <summary>The blocks over all values.</summary>
-        public void PerValue(CudaLauncher cuda, string kernel, params ReadOnlySpan<CudaArgument> arrays) =>
-            cuda.Launch(kernel, _grid, _block, 0, [.. arrays, _batch, _channels, _elements, _sliceImages]);
+        public void PerValue(CudaLauncher cuda, string kernel, ReadOnlySpan<CudaArgument> arrays, params ReadOnlySpan<CudaArgument> last) =>
+            cuda.Launch(kernel, _grid, _block, 0, [.. arrays, _batch, _channels, _elements, _sliceImages, .. last]);
     }
 }
