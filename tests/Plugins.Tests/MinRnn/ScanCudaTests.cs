@@ -62,6 +62,25 @@ public sealed class ScanCudaTests
         }
     }
 
+    /// <summary>A number that is none must not look healthy: clamps and maxima drop it easily.</summary>
+    [Test]
+    public void Kernel_InputIsNotANumber_NeitherIsAnyStateFromThere([ValueSource(nameof(Names))] string name)
+    {
+        using var scope = NewDisposeScope();
+        EmulatedOp.Require();
+        using var emulation = CudaEmulator.Install();
+        var (op, options, required, _) = Cases[name];
+        foreach (var argument in required.Where(a => a != "lambda"))
+        {
+            var inputs = Inputs(name, 1, 20, 3, initial: true);
+            var time = op.Arguments.Single(a => a.Name == argument).Axes.ToList().IndexOf("L");
+            inputs[argument].narrow(time, 7, 1).fill_(float.NaN);
+            var states = op.Invoke(inputs, options, KernelChoice.Parse("cuda")).Outputs.First().Value;
+            var (before, from) = (states.narrow(time, 0, 7), states.narrow(time, 7, argument == "o" ? 1 : 13));
+            Assert.That((before.isnan().any().item<bool>(), from.isnan().all().item<bool>()), Is.EqualTo((false, true)), argument);
+        }
+    }
+
     [Test]
     public void Kernel_SomeGradientsOnly_AreThose([ValueSource(nameof(Names))] string name, [Range(1, 7)] int subset)
     {
