@@ -24,12 +24,12 @@ __device__ __forceinline__ int lane() { return thread_number() % WarpSize; }
 __device__ __forceinline__ int warp() { return thread_number() / WarpSize; }
 
 /// The block's dynamic shared memory, as much as the launch asked for. (`extern __shared__` is not emulated.) All calls give the same address,
-/// a multiple of 128: lay several arrays out by hand.
+/// a multiple of 1,024: lay several arrays out by hand.
 template <class T> __device__ __forceinline__ T* dynamic_shared() {
 #ifdef ZOO_EMULATION
     return emulation::dynamic_shared<T>();
 #else
-    extern __shared__ __align__(128) unsigned char zoo_dynamic_shared_memory[];
+    extern __shared__ __align__(1024) unsigned char zoo_dynamic_shared_memory[];
     return reinterpret_cast<T*>(zoo_dynamic_shared_memory);
 #endif
 }
@@ -216,8 +216,15 @@ __device__ __forceinline__ u32 pack_fp16(float low, float high) {
 
 /// Four numbers, the first in the lowest byte.
 __device__ __forceinline__ u32 pack_e4m3(float a, float b, float c, float d) {
+#if !defined(ZOO_EMULATION) && __CUDA_ARCH__ >= 890
+    u32 y;
+    asm("{\n.reg .b16 low, high;\ncvt.rn.satfinite.e4m3x2.f32 low, %2, %1;\ncvt.rn.satfinite.e4m3x2.f32 high, %4, %3;\nmov.b32 %0, {low, high};\n}"
+        : "=r"(y) : "f"(a), "f"(b), "f"(c), "f"(d));
+    return y;
+#else
     return from_float<e4m3>(a).bits | static_cast<u32>(from_float<e4m3>(b).bits) << 8 | static_cast<u32>(from_float<e4m3>(c).bits) << 16
         | static_cast<u32>(from_float<e4m3>(d).bits) << 24;
+#endif
 }
 
 /// A float rounded to the 10 bits of fraction that tf32 has, as `mma_tf32` wants it.

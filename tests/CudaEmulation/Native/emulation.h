@@ -572,7 +572,10 @@ EMULATOR_CALL void __asan_register_globals(AsanGlobal* all, size_t count) {
 
 // ---- launches
 
+EMULATOR_CALL void forget_what_is_under_way();   // of hopper_twins.h
+
 EMULATOR_CALL void start_block() {
+    forget_what_is_under_way();
     // Nothing is known of shared memory when a block begins.
     for (size_t i = 0; i < state.global_count; i++)
         memset(reinterpret_cast<void*>(state.globals[i].begin), Uninitialised, state.globals[i].bytes);
@@ -664,3 +667,4 @@ template <class... A> EMULATOR inline void call(void (*kernel)(A...), void** arg
 
 #include "builtins.h"
 #include "twins.h"
+#include "hopper_twins.h"

@@ -6,6 +6,8 @@ public sealed class CudaCompiler
     /// <summary>Environment variable that names NVRTC's file or folder.</summary>
     public const string Variable = "ZOO_NVRTC";
 
+    private const int Hopper = 90;
+
     private static readonly Lazy<CudaCompiler> SharedCompiler = new(() => new CudaCompiler(Environment.GetEnvironmentVariable(Variable)));
 
     private readonly NvrtcLibrary? _library;
@@ -44,7 +46,7 @@ public sealed class CudaCompiler
     {
         var library = Library();
         if (library.Architectures.Contains(architecture))
-            return Cached($"sm_{architecture}", toPtx: false);
+            return Cached(Target(architecture), toPtx: false);
         var older = library.Architectures.Where(a => a < architecture).DefaultIfEmpty().Max();
         return older == 0
             ? throw new EnvironmentException($"{caller}: NVRTC {library.Version} does not compile for sm_{architecture}. Install a newer one, or set {Variable}.")
@@ -60,6 +62,9 @@ public sealed class CudaCompiler
             return image;
         }
     }
+
+    /// <summary>Machine code is for one kind of card anyway: of Hopper, with the instructions that later cards do not have.</summary>
+    private static string Target(int architecture) => architecture == Hopper ? "sm_90a" : $"sm_{architecture}";
 
     private static string[] Options(string target) => [$"--gpu-architecture={target}", "--std=c++17", "-default-device"];
 

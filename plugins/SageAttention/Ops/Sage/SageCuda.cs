@@ -7,12 +7,15 @@ namespace Zoo.SageAttention.Ops.Sage;
 internal sealed class SageCuda : CudaKernel
 {
     private const int QuantizeThreads = 256;
-    private const int AttentionThreads = 128;
-    private const int TileQueries = 128;
-    private const int TileKeys = 64;
-    private const int Channels = 32;
+    private const int CorrectionKeys = 64;
+    private const int UniformKeys = 64;         // keys of a thread that may have one factor
+    private const int LeastTokensOfPiece = 64;  // of a sum over tokens
+    private const int MostPieces = 64;
     private const int WholeTokens = 16;         // of the mean of FP8 values
     private const int LeastOfFp8 = 89;
+
+    /// <summary>Tiles of `sage_quantize_` kernels, whose numbers stay in registers.</summary>
+    private static readonly int[] TokensOfRegisters = [32, 64, 128];
 
     public override string SourceName => "Sage.cu";
 
@@ -39,74 +42,125 @@ internal sealed class SageCuda : CudaKernel
             cuda.Clear(arrays["o"]);            // nothing is seen
             cuda.Clear(arrays["v_scale"]);
         }
-        var paddedDims = dims <= 64 ? 64 : 128;
-        var paddedKeys = Whole(keys, TileKeys);
-        var blocks = CudaSize.Pieces(queries, QuantizedInputs.TokensOfMean);
         var product = settings.SecondProduct != SecondProduct.Auto ? settings.SecondProduct
             : cuda.Device.Architecture >= LeastOfFp8 ? SecondProduct.E4M3 : SecondProduct.BFloat16;
+        var kernel = AttentionPlan.Of(cuda.Device.Architecture, product, dims);
+        var (paddedDims, paddedQueries, paddedKeys) = (kernel.Dims, Whole(queries, kernel.Queries), Whole(keys, kernel.Keys));
+        var blocks = CudaSize.Pieces(queries, QuantizedInputs.TokensOfMean);
+        var (keyRows, rows) = (batch * keyHeads, batch * heads);
 
-        var keyMeans = settings.SmoothK && keys > 0 ? Output("km", (long)batch * keyHeads * dims) : default;
-        if (keyMeans.IsPresent)
-            Mean(arrays["k"], keyMeans, batch * keyHeads, keys, keys, keys);
-        var queryMeans = settings.SmoothQ ? Output("qm", (long)batch * heads * blocks * dims) : default;
+        var keyMeans = settings.SmoothK && keys > 0 ? Output("km", (long)keyRows * dims) : default;
+        var valueMeans = settings.SmoothV && keys > 0 ? Output("vm", (long)keyRows * dims) : default;
+        var queryMeans = settings.SmoothQ ? Output("qm", (long)rows * blocks * dims) : default;
+        var valueScales = product == SecondProduct.E4M3 && keys > 0 ? cuda.Scratch(Math.Max(1, (long)keyRows * paddedDims)) : default;
+        var valueFactors = valueScales.IsPresent ? cuda.Scratch(Math.Max(1, (long)keyRows * paddedDims)) : default;
+        SurveyKeysAndValues();
         if (queryMeans.IsPresent)
-            Mean(arrays["q"], queryMeans, batch * heads, queries, QuantizedInputs.TokensOfMean, QuantizedInputs.TokensOfMean);
+        {
+            var sums = cuda.Scratch(Math.Max(1, (long)rows * blocks * dims), sizeof(double));
+            Survey(rows, blocks, QuantizedInputs.TokensOfMean, queries, new(arrays["q"], sums), default);
+            Means(sums, queryMeans, rows * blocks, 1, QuantizedInputs.TokensOfMean);
+        }
         var (q, queryScales) = Quantize(
-            "q", queryMeans, batch * heads, queries, queries, blocks, TokenGroups.OfQueries(settings.Granularity, settings.Tiles, queries),
+            "q", queryMeans, rows, queries, paddedQueries, blocks, TokenGroups.OfQueries(settings.Granularity, settings.Tiles, queries),
             settings.QueryFactor, settings.ScoreFactor);
-        var (k, keyScales) = Quantize(
-            "k", keyMeans, batch * keyHeads, keys, paddedKeys, 1, TokenGroups.OfKeys(settings.Granularity, settings.Tiles, keys), 1, 1);
+        var keyGroups = TokenGroups.OfKeys(settings.Granularity, settings.Tiles, keys);
+        var (k, keyScales) = Quantize("k", keyMeans, keyRows, keys, paddedKeys, 1, keyGroups, 1, 1);
         if (keys == 0)
             return;
-        var correction = queryMeans.IsPresent ? cuda.Scratch(Math.Max(1, (long)batch * heads * blocks * paddedKeys)) : default;
+        var correction = queryMeans.IsPresent ? cuda.Scratch(Math.Max(1, (long)rows * blocks * paddedKeys)) : default;
         if (correction.IsPresent)
         {
-            cuda.Launch("sage_correction", new CudaSize(paddedKeys / TileKeys, blocks, batch * heads), QuantizeThreads, 0,
+            cuda.Launch("sage_correction", new CudaSize(paddedKeys / CorrectionKeys, blocks, rows), QuantizeThreads, 0,
                 queryMeans, arrays["k"], keyMeans, correction, arrays["delta_s"], keys, paddedKeys, heads, keyHeads, dims, blocks);
         }
 
-        var valueMeans = settings.SmoothV ? Output("vm", (long)batch * keyHeads * dims) : default;
-        if (valueMeans.IsPresent)
-            Mean(arrays["v"], valueMeans, batch * keyHeads, keys, keys, settings.SecondProduct == SecondProduct.E4M3 ? Whole(keys, WholeTokens) : keys);
-        KernelArray values, valueScales = default;
+        var values = cuda.Scratch(Math.Max(1, (long)keyRows * paddedDims * paddedKeys), product == SecondProduct.E4M3 ? sizeof(byte) : sizeof(short));
         if (product == SecondProduct.E4M3)
         {
-            values = cuda.Scratch(Math.Max(1, (long)batch * keyHeads * paddedDims * paddedKeys / 4));
-            valueScales = cuda.Scratch(Math.Max(1, (long)batch * keyHeads * paddedDims));
-            cuda.Launch("sage_values_e4m3", new CudaSize(paddedDims / Channels, batch * keyHeads), QuantizeThreads, 0,
-                arrays["v"], valueMeans, values, arrays["v_fp8"], arrays["v_scale"], valueScales, keys, paddedKeys, dims, paddedDims, (float)settings.LargestValue);
+            cuda.Launch($"sage_values_e4m3_{paddedDims}_{kernel.Keys}", new CudaSize(paddedKeys / kernel.Keys, keyRows), QuantizeThreads, 0,
+                arrays["v"], valueMeans, valueFactors, values, arrays["v_fp8"], keys, paddedKeys, dims, IsVector(arrays["v"]));
         }
         else
         {
-            values = cuda.Scratch(Math.Max(1, (long)batch * keyHeads * keys * paddedDims / 2));
-            cuda.Launch("sage_values_16", new CudaSize(CudaSize.Pieces((long)keys * paddedDims / 2, QuantizeThreads), batch * keyHeads), QuantizeThreads, 0,
-                arrays["v"], valueMeans, values, keys, dims, paddedDims, product == SecondProduct.BFloat16 ? 1 : 0);
+            cuda.Launch("sage_values_16", new CudaSize(CudaSize.Pieces((long)paddedKeys * paddedDims / 8, QuantizeThreads), keyRows), QuantizeThreads, 0,
+                arrays["v"], valueMeans, values, keys, paddedKeys, dims, paddedDims, product == SecondProduct.BFloat16 ? 1 : 0);
         }
-        var kind = product switch { SecondProduct.E4M3 => "e4m3", SecondProduct.Float16 => "fp16", _ => "bf16" };
-        cuda.Launch($"sage_attention_{kind}_{paddedDims}", new CudaSize(CudaSize.Pieces(queries, TileQueries), batch * heads), AttentionThreads,
-            SharedBytes(product, paddedDims),
-            q, k, values, queryScales, keyScales, correction, valueScales, valueMeans, arrays["o"], queries, keys, paddedKeys, heads, keyHeads, dims, blocks,
-            settings.Causal ? 1 : 0, settings.CorrectionFactor);
+        // A factor for all of a thread's keys: groups repeat as a tensor core's threads do, or are whole tiles.
+        var uniform = !correction.IsPresent && settings.ScoreFactor >= 0 && keyGroups.Tile > 1
+            && (keyGroups.Tile % UniformKeys == 0 || keyGroups.Tile >= keys) && (keyGroups.Period, keyGroups.Run) is (8, 2) or (1, 1);
+        cuda.Launch(kernel.Name, new CudaSize(paddedQueries / kernel.Queries, rows), kernel.Threads, kernel.SharedBytes,
+            q, k, values, queryScales, keyScales, correction, valueScales, valueMeans, arrays["o"], queries, paddedQueries, keys, paddedKeys, heads, keyHeads, dims, blocks,
+            settings.Causal ? 1 : 0, uniform ? 1 : 0, settings.CorrectionFactor);
 
         KernelArray Output(string name, long count) => arrays[name].IsPresent ? arrays[name] : cuda.Scratch(Math.Max(1, count));
 
-        void Mean(KernelArray x, KernelArray means, int rows, int tokens, int tokensOfPiece, int divisor)
+        int IsVector(KernelArray x) => dims % 4 == 0 && x.Pointer % 16 == 0 ? 1 : 0;
+
+        // Sums of keys for their means, of values for theirs, and the extremes of values: one pass over each.
+        void SurveyKeysAndValues()
         {
-            var pieces = CudaSize.Pieces(tokens, tokensOfPiece);
-            cuda.Launch("sage_mean", new CudaSize(pieces, rows), QuantizeThreads, 0, x, means, tokens, dims, tokensOfPiece, pieces, divisor);
+            var piece = Math.Max(LeastTokensOfPiece, Whole(CudaSize.Pieces(keys, MostPieces), LeastTokensOfPiece));
+            var pieces = CudaSize.Pieces(keys, piece);
+            var count = Math.Max(1, (long)keyRows * pieces * dims);
+            SurveyedArray ofKeys = default, ofValues = default;
+            if (keyMeans.IsPresent)
+                ofKeys = new(arrays["k"], cuda.Scratch(count, sizeof(double)));
+            if (valueMeans.IsPresent || valueScales.IsPresent)
+            {
+                ofValues = new(arrays["v"], valueMeans.IsPresent ? cuda.Scratch(count, sizeof(double)) : default,
+                    valueScales.IsPresent ? cuda.Scratch(count) : default, valueScales.IsPresent ? cuda.Scratch(count) : default);
+            }
+            Survey(keyRows, pieces, piece, keys, ofKeys, ofValues);
+            if (keyMeans.IsPresent)
+                Means(ofKeys.Sums, keyMeans, keyRows, pieces, keys);
+            if (valueMeans.IsPresent)
+                Means(ofValues.Sums, valueMeans, keyRows, pieces, settings.SecondProduct == SecondProduct.E4M3 ? Whole(keys, WholeTokens) : keys);
+            if (valueScales.IsPresent)
+            {
+                var channels = (long)keyRows * paddedDims;
+                cuda.Launch("sage_value_scales", CudaSize.Pieces(channels, QuantizeThreads), QuantizeThreads, 0,
+                    ofValues.Most, ofValues.Least, valueMeans, valueFactors, valueScales, arrays["v_scale"], channels, dims, paddedDims, pieces,
+                    keys % WholeTokens != 0 ? 1 : 0, (float)settings.LargestValue);
+            }
         }
 
+        void Survey(int rowCount, int pieces, int piece, int tokens, SurveyedArray first, SurveyedArray second)
+        {
+            if (!first.Numbers.IsPresent)
+                (first, second) = (second, default);
+            if (!first.Numbers.IsPresent)
+                return;
+            var isVector = IsVector(first.Numbers) == 1 && (!second.Numbers.IsPresent || IsVector(second.Numbers) == 1);
+            cuda.Launch("sage_survey", new CudaSize(pieces, rowCount, second.Numbers.IsPresent ? 2 : 1), QuantizeThreads, 0,
+                first.Numbers, first.Sums, first.Most, first.Least, second.Numbers, second.Sums, second.Most, second.Least, tokens, dims, piece, pieces, isVector ? 1 : 0);
+        }
+
+        void Means(KernelArray sums, KernelArray means, int rowCount, int pieces, int divisor) =>
+            cuda.Launch("sage_means", CudaSize.Pieces((long)rowCount * dims, QuantizeThreads), QuantizeThreads, 0, sums, means, (long)rowCount * dims, dims, pieces, divisor);
+
         (KernelArray Integers, KernelArray Scales) Quantize(
-            string name, KernelArray means, int rows, int tokens, int paddedTokens, int meanPieces, TokenGroups groups, float factor, float tokenFactor)
+            string name, KernelArray means, int rowCount, int tokens, int paddedTokens, int meanPieces, TokenGroups groups, float factor, float tokenFactor)
         {
             // A scale for each token is one for each of 8 in a tile: so that every warp has work.
             var (tile, period) = groups.Tile == 1 ? (8, 8) : (groups.Tile, groups.Period);
             var count = checked((int)groups.Count(tokens));
-            var integers = cuda.Scratch(Math.Max(1, (long)rows * tokens * paddedDims), sizeof(sbyte));
-            var scales = cuda.Scratch(Math.Max(1, (long)rows * paddedTokens));
-            cuda.Launch("sage_quantize", new CudaSize(CudaSize.Pieces(count, period / groups.Run), rows), QuantizeThreads, 0,
-                arrays[name], means, arrays[name + "_int8"], arrays[name + "_scale"], integers, scales, tokens, paddedTokens, dims, paddedDims, meanPieces,
-                tile, period, groups.Run, count, factor, (float)settings.Rule.Levels, (int)settings.Rule.Scale, settings.Rule.HalfToEven ? 1 : 0, tokenFactor);
+            var integers = cuda.Scratch(Math.Max(1, (long)rowCount * paddedTokens * paddedDims), sizeof(byte));
+            var scales = cuda.Scratch(Math.Max(1, (long)rowCount * paddedTokens));
+            var (rule, tiles) = (settings.Rule, new CudaSize(CudaSize.Pieces(Math.Max((long)count * tile / (period / groups.Run), paddedTokens), tile), rowCount));
+            var fits = Array.Find(TokensOfRegisters, t => tile <= t);
+            if (dims == paddedDims && fits > 0 && IsVector(arrays[name]) == 1 && (!means.IsPresent || IsVector(means) == 1))
+            {
+                cuda.Launch($"sage_quantize_{dims}_{fits}", tiles, QuantizeThreads, 0,
+                    arrays[name], means, arrays[name + "_int8"], arrays[name + "_scale"], integers, scales, tokens, paddedTokens, meanPieces,
+                    tile, period, groups.Run, count, factor, (float)rule.Levels, (int)rule.Scale, rule.HalfToEven ? 1 : 0, tokenFactor);
+            }
+            else
+            {
+                cuda.Launch("sage_quantize", tiles, QuantizeThreads, 0,
+                    arrays[name], means, arrays[name + "_int8"], arrays[name + "_scale"], integers, scales, tokens, paddedTokens, dims, paddedDims, meanPieces,
+                    tile, period, groups.Run, count, factor, (float)rule.Levels, (int)rule.Scale, rule.HalfToEven ? 1 : 0, tokenFactor);
+            }
             return (integers, scales);
         }
     }
@@ -116,7 +170,6 @@ internal sealed class SageCuda : CudaKernel
 
     private static int Whole(int count, int of) => (count + of - 1) / of * of;
 
-    /// <summary>As the .cu lays it out: queries, and two stages of keys, values, scales and corrections.</summary>
-    private static int SharedBytes(SecondProduct product, int dims) =>
-        TileQueries * dims + 2 * (TileKeys * dims + TileKeys * dims * (product == SecondProduct.E4M3 ? 1 : 2) + 2 * TileKeys * sizeof(float));
+    /// <summary>What `sage_survey` reads, and where its results go; absent what is not wanted.</summary>
+    private readonly record struct SurveyedArray(KernelArray Numbers, KernelArray Sums, KernelArray Most = default, KernelArray Least = default);
 }

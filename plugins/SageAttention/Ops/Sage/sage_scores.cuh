@@ -1,0 +1,135 @@
+// What the attention kernels share: the call, and the softmax's arithmetic.
+#pragma once
+#include "sage_quantize.cuh"
+
+constexpr float Log2Of448 = 8.807355f;
+
+struct Call {
+    const u8 *q, *k, *v;
+    const float *query_scales, *key_scales, *correction, *value_scales, *value_means;
+    float* o;
+    int queries, padded_queries, keys, padded_keys, heads, key_heads, dims, blocks, causal;
+    int uniform;                    // whether keys of 64 that are alike in key % 8 / 2 share a scale, none is corrected, and no factor is negative
+    float correction_factor;
+
+    __device__ __forceinline__ i64 key_row(i64 row) const { return row / heads * key_heads + row % heads / (heads / key_heads); }
+    /// Keys that queries up to this one see.
+    __device__ __forceinline__ int seen(int query) const {
+        const int last = query < queries ? query : queries - 1, count = causal ? last + 1 + keys - queries : keys;
+        return count > 0 ? count : 0;
+    }
+    __device__ __forceinline__ float query_scale(i64 row, int query) const { return query < queries ? query_scales[row * padded_queries + query] : 0; }
+    __device__ __forceinline__ const float* corrections(i64 row, int query) const {
+        return correction ? correction + (row * blocks + query / TokensOfMean) * padded_keys : nullptr;
+    }
+};
+
+/// A thread's part of scores of 16 queries and `Count / 4` times 8 keys, as `mma_` functions lay them out, from products to weights.
+template <int Count> struct Scores {
+    static constexpr int Parts = (Count + 31) / 32;             // of 64 keys
+    float numbers[Count];
+
+    /// Weights are 2^(score - largest), times 448 where `log2_of_weight` says so. `total` and what has been summed shrink by what is returned in `shrink`.
+    /// `query`: the thread's first of two, 8 apart. `factors`: scales of the tile's keys.
+    __device__ __forceinline__ void soften(
+        const int (&products)[Count], const Call& call, const float* factors, const float* correction, int from, int query, bool whole, const float (&query_scale)[2],
+        float log2_of_weight, float (&largest)[2], float (&total)[2], float (&shrink)[2]) {
+        const int t = lane() % 4;
+        float factor[Parts][2], top[2] = {largest[0], largest[1]};
+        if (whole && call.uniform) {
+            // One factor for all of a thread's keys: their largest is that of the whole numbers.
+#pragma unroll
+            for (int part = 0; part < Parts; part++) {
+                const float of_keys = factors[part * 64 + t * 2];
+                int most[2] = {products[part * 32], products[part * 32 + 2]};
+#pragma unroll
+                for (int i = 0; i < 32; i++) {
+                    most[i / 2 % 2] = max(most[i / 2 % 2], products[part * 32 + i]);
+                    numbers[part * 32 + i] = static_cast<float>(products[part * 32 + i]);
+                }
+#pragma unroll
+                for (int half = 0; half < 2; half++) {
+                    factor[part][half] = of_keys * query_scale[half];
+                    top[half] = max_or_nan(top[half], static_cast<float>(most[half]) * factor[part][half]);
+                }
+            }
+        } else {
+            int end[2];                                         // the last key that a query sees
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const int own = query + half * 8 + call.keys - call.queries;
+                end[half] = call.causal && own < call.keys ? own : call.keys - 1;
+            }
+#pragma unroll
+            for (int i = 0; i < Count; i++) {
+                const int half = i / 2 % 2, column = i / 4 * 8 + t * 2 + i % 2;
+                float score = static_cast<float>(products[i]) * query_scale[half] * factors[column];
+                if (correction)
+                    score = fmaf(__ldg(correction + from + column), call.correction_factor, score);
+                numbers[i] = score = from + column <= end[half] ? score : -infinity();
+                top[half] = max_or_nan(top[half], score);
+            }
+#pragma unroll
+            for (int part = 0; part < Parts; part++)
+                factor[part][0] = factor[part][1] = 1;
+        }
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            top[half] = max_or_nan(top[half], __shfl_xor_sync(WholeWarp, top[half], 1));
+            top[half] = max_or_nan(top[half], __shfl_xor_sync(WholeWarp, top[half], 2));
+            const float base = top[half] == -infinity() ? 0 : top[half];
+            shrink[half] = fast_exp2(largest[half] - base);
+            total[half] *= shrink[half];
+            largest[half] = top[half];
+            top[half] = log2_of_weight - base;
+        }
+#pragma unroll
+        for (int i = 0; i < Count; i++) {
+            const int half = i / 2 % 2;
+            numbers[i] = fast_exp2(fmaf(numbers[i], factor[i / 32][half], top[half]));
+            total[half] += numbers[i];
+        }
+    }
+
+    /// Four weights of a row, of two eights of keys, as a factor's register has them.
+    __device__ __forceinline__ u32 packed_e4m3(int n, int half) const {
+        return pack_e4m3(numbers[n * 4 + half * 2], numbers[n * 4 + half * 2 + 1], numbers[n * 4 + 4 + half * 2], numbers[n * 4 + 4 + half * 2 + 1]);
+    }
+};
+
+/// One of a thread's two rows of results, pairs of dims 8 apart, divided by the sum of weights. Zero for a query that sees no key.
+template <int Dims, int Count> __device__ __forceinline__ void store(const Call& call, i64 row, int query, int half, const float (&sums)[Count], float total) {
+    total += __shfl_xor_sync(WholeWarp, total, 1);
+    total += __shfl_xor_sync(WholeWarp, total, 2);
+    if (query >= call.queries)
+        return;
+    const i64 key_row = call.key_row(row);
+    const bool sees = total != 0, whole = call.dims == Dims && !call.value_means;
+    const float inverse = sees ? 1 / total : 0;
+    float* o = call.o + (row * call.queries + query) * call.dims;
+    const float* means = call.value_means && sees ? call.value_means + key_row * call.dims : nullptr;
+#pragma unroll
+    for (int j = 0; j < Dims / 8; j++) {
+        const int d = j * 8 + lane() % 4 * 2;
+        float2 scale = make_float2(1, 1);
+        if (call.value_scales)
+            scale = *reinterpret_cast<const float2*>(call.value_scales + key_row * Dims + d);
+        const float low = sums[j * 4 + half * 2] * inverse * scale.x, high = sums[j * 4 + half * 2 + 1] * inverse * scale.y;
+        if (whole)
+            *reinterpret_cast<float2*>(o + d) = make_float2(low, high);
+        else {
+            if (d < call.dims)
+                o[d] = means ? low + means[d] : low;
+            if (d + 1 < call.dims)
+                o[d + 1] = means ? high + means[d + 1] : high;
+        }
+    }
+}
+
+#define SAGE_PARAMETERS \
+    const u8 *q, const u8 *k, const u8 *v, const float *query_scales, const float *key_scales, const float *correction, const float *value_scales, \
+        const float *value_means, float *o, int queries, int padded_queries, int keys, int padded_keys, int heads, int key_heads, int dimensions, int blocks, \
+        int causal, int uniform, float correction_factor
+#define SAGE_CALL \
+    {q, k, v, query_scales, key_scales, correction, value_scales, value_means, o, queries, padded_queries, keys, padded_keys, heads, key_heads, dimensions, \
+        blocks, causal, uniform, correction_factor}
