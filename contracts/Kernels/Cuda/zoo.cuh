@@ -40,9 +40,25 @@ __device__ __forceinline__ float infinity() { return __int_as_float(0x7F800000);
 __device__ __forceinline__ float not_a_number() { return __int_as_float(0x7FFFFFFF); }
 
 /// The larger one; NaN where either is NaN. (fmaxf drops NaN, and a softmax over it would look healthy.)
-__device__ __forceinline__ float max_or_nan(float a, float b) { return a > b || a != a ? a : b; }
+__device__ __forceinline__ float max_or_nan(float a, float b) {
+#ifdef ZOO_EMULATION
+    return a > b || a != a ? a : b;
+#else
+    float y;
+    asm("max.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b));
+    return y;
+#endif
+}
 /// The smaller one; NaN where either is NaN.
-__device__ __forceinline__ float min_or_nan(float a, float b) { return a < b || a != a ? a : b; }
+__device__ __forceinline__ float min_or_nan(float a, float b) {
+#ifdef ZOO_EMULATION
+    return a < b || a != a ? a : b;
+#else
+    float y;
+    asm("min.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b));
+    return y;
+#endif
+}
 
 // ---- fast functions: one instruction and a little. Subnormal arguments and results count as zero; NaN stays NaN.
 

@@ -139,14 +139,30 @@ extern "C" __global__ void sage_value_scales(
 struct Rule {
     float levels;
     int scale, half_to_even;            // 0 absmax / levels, 1 plus 1e-7, 2 the larger of absmax and 1e-7
+};
 
-    __device__ __forceinline__ float most(float largest) const { return scale == 2 ? max_or_nan(largest, 1e-7f) : largest; }
-    __device__ __forceinline__ float of(float most) const { return scale == 1 ? most / levels + 1e-7f : most / levels; }
+/// From numbers of one group to integers.
+struct Group {
+    Rule rule;
+    float scale, up, divisor, factor;
 
-    __device__ __forceinline__ int integer(float value, float scale_of_it, float inverse) const {
-        float scaled = scale == 2 ? value * inverse : value / scale_of_it;
-        scaled = half_to_even ? rintf(scaled) : truncf(scaled + copysignf(0.5f, scaled));
-        return scaled != scaled ? 0 : static_cast<int>(fminf(fmaxf(scaled, -levels), levels));
+    __device__ __forceinline__ Group(Rule rule, float largest) : rule(rule) {
+        const float most = rule.scale == 2 ? max_or_nan(largest, 1e-7f) : largest;
+        scale = rule.scale == 1 ? most / rule.levels + 1e-7f : most / rule.levels;
+        up = scale < 1e-28f ? 18446744073709551616.f : 1;       // 2^64, exact
+        divisor = scale * up;
+        factor = rule.scale == 2 ? rule.levels / most : 1 / divisor;
+    }
+
+    __device__ __forceinline__ int integer(float value) const {
+        float scaled = value * factor;
+        if (rule.scale != 2) {
+            // The quotient to the last place, as a division has it: from the rounded inverse and the remainder.
+            scaled = value * up * factor;
+            scaled = fmaf(fmaf(-scaled, divisor, value * up), factor, scaled);
+        }
+        scaled = rule.half_to_even ? rintf(scaled) : truncf(scaled + copysignf(0.5f, scaled));
+        return scaled != scaled ? 0 : static_cast<int>(fminf(fmaxf(scaled, -rule.levels), rule.levels));
     }
 };
 
@@ -180,16 +196,15 @@ extern "C" __global__ void sage_quantize(
         if (w % period / run == group)
             most = max_or_nan(most, largest[w]);
     }
-    most = rule.most(most);
-    const float scale = rule.of(most), inverse = levels / most;
+    const Group numbers(rule, most);
     const int at = blockIdx.x * groups + group;
     if (scales && lane() == 0 && warp() < period && warp() % run == 0 && at < group_count)
-        scales[row * group_count + at] = scale;
+        scales[row * group_count + at] = numbers.scale;
     for (int token = first + warp(); token < padded_tokens && token < first + tile; token += Warps) {
         if (lane() == 0)
-            token_scales[row * padded_tokens + token] = token < tokens ? scale * token_factor : 0;
+            token_scales[row * padded_tokens + token] = token < tokens ? numbers.scale * token_factor : 0;
         for (int d = lane(); d < padded_dims && token < tokens; d += WarpSize) {
-            const int integer = d < dims ? rule.integer(number(token, d), scale, inverse) : 0;
+            const int integer = d < dims ? numbers.integer(number(token, d)) : 0;
             padded[(row * padded_tokens + token) * padded_dims + swapped(padded_dims, token, d / 16) * 16 + d % 16] = static_cast<u8>(integer);
             if (integers && d < dims)
                 integers[(row * tokens + token) * dims + d] = static_cast<i8>(integer);
@@ -238,22 +253,21 @@ template <int Dims, int Most> __device__ __forceinline__ void quantize_tile(
 #pragma unroll
     for (int l = 0; l < Lanes; l++)
         most = l % period / run == group ? max_or_nan(most, largest[l]) : most;
-    most = rule.most(most);
-    const float scale = rule.of(most), inverse = rule.levels / most;
+    const Group numbers(rule, most);
     const int at = blockIdx.x * groups + group;
     if (scales && column == 0 && mine < period && mine % run == 0 && at < group_count)
-        scales[row * group_count + at] = scale;
+        scales[row * group_count + at] = numbers.scale;
 #pragma unroll
     for (int i = 0; i < Each; i++) {
         const int token = first + mine + i * Lanes;
         if (token >= first + tile || token >= padded_tokens)
             continue;
         if (column == 0)
-            token_scales[row * padded_tokens + token] = token < tokens ? scale * token_factor : 0;
+            token_scales[row * padded_tokens + token] = token < tokens ? numbers.scale * token_factor : 0;
         if (token >= tokens)
             continue;
-        const u32 word = (rule.integer(v[i].x, scale, inverse) & 0xFF) | (rule.integer(v[i].y, scale, inverse) & 0xFF) << 8
-            | (rule.integer(v[i].z, scale, inverse) & 0xFF) << 16 | static_cast<u32>(rule.integer(v[i].w, scale, inverse)) << 24;
+        const u32 word = (numbers.integer(v[i].x) & 0xFF) | (numbers.integer(v[i].y) & 0xFF) << 8
+            | (numbers.integer(v[i].z) & 0xFF) << 16 | static_cast<u32>(numbers.integer(v[i].w)) << 24;
         padded[(row * padded_tokens + token) * Columns + swapped<Dims>(token, column / 4) * 4 + column % 4] = word;
         if (integers)
             integers[(row * tokens + token) * Columns + column] = word;

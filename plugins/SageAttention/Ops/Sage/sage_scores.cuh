@@ -61,13 +61,18 @@ template <int Count> struct Scores {
                 end[half] = call.causal && own < call.keys ? own : call.keys - 1;
             }
 #pragma unroll
+            for (int i = 0; i < Count; i++)
+                numbers[i] = static_cast<float>(products[i]) * query_scale[i / 2 % 2] * factors[i / 4 * 8 + t * 2 + i % 2];
+            if (correction) {
+#pragma unroll
+                for (int i = 0; i < Count; i++)
+                    numbers[i] = fmaf(__ldg(correction + from + i / 4 * 8 + t * 2 + i % 2), call.correction_factor, numbers[i]);
+            }
+#pragma unroll
             for (int i = 0; i < Count; i++) {
-                const int half = i / 2 % 2, column = i / 4 * 8 + t * 2 + i % 2;
-                float score = static_cast<float>(products[i]) * query_scale[half] * factors[column];
-                if (correction)
-                    score = fmaf(__ldg(correction + from + column), call.correction_factor, score);
-                numbers[i] = score = from + column <= end[half] ? score : -infinity();
-                top[half] = max_or_nan(top[half], score);
+                const int half = i / 2 % 2;
+                numbers[i] = from + i / 4 * 8 + t * 2 + i % 2 <= end[half] ? numbers[i] : -infinity();
+                top[half] = max_or_nan(top[half], numbers[i]);
             }
 #pragma unroll
             for (int part = 0; part < Parts; part++)
