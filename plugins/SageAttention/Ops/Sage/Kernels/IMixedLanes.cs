@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Zoo.SageAttention.Ops.Sage.Kernels;
 
 /// <summary>
@@ -76,6 +78,9 @@ internal unsafe interface IMixedLanes<L>
 
     /// <summary>The largest float32 of all.</summary>
     static abstract float MaxOf(L a);
+
+    /// <summary>The largest float32 of each of four: cheaper than four times <see cref="MaxOf(L)"/>.</summary>
+    static abstract Vector128<float> MaxOf(L a, L b, L c, L d);
 
     /// <summary>The sum of all int32.</summary>
     static abstract int SumInt32(L a);

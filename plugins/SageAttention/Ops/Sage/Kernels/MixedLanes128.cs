@@ -111,6 +111,21 @@ internal readonly unsafe struct MixedLanes128(Vector128<int> value) : IMixedLane
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> MaxOf(MixedLanes128 a, MixedLanes128 b, MixedLanes128 c, MixedLanes128 d) =>
+        MaxOf(a.Single, b.Single, c.Single, d.Single);
+
+    /// <summary>Crosswise: halves of two are laid side by side, twice.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<float> MaxOf(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
+    {
+        if (!Sse.IsSupported)
+            return Vector128.Create(MaxOf(new(a.AsInt32())), MaxOf(new(b.AsInt32())), MaxOf(new(c.AsInt32())), MaxOf(new(d.AsInt32())));
+        var ab = Vector128.MaxNative(Sse.UnpackLow(a, b), Sse.UnpackHigh(a, b));        // a0 or a2, b0 or b2, a1 or a3, b1 or b3
+        var cd = Vector128.MaxNative(Sse.UnpackLow(c, d), Sse.UnpackHigh(c, d));
+        return Vector128.MaxNative(Sse.MoveLowToHigh(ab, cd), Sse.MoveHighToLow(cd, ab));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int SumInt32(MixedLanes128 a) => Vector128.Sum(a._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -110,7 +110,19 @@ internal readonly unsafe struct MixedLanes256(Vector256<int> value) : IMixedLane
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxOf(MixedLanes256 a) =>
-        MixedLanes128.MaxOf(new(Vector128.MaxNative(a.Single.GetLower(), a.Single.GetUpper()).AsInt32()));
+        MixedLanes128.MaxOf(new(Larger(a.Single).AsInt32()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> MaxOf(MixedLanes256 a, MixedLanes256 b, MixedLanes256 c, MixedLanes256 d) =>
+        MaxOf(a.Single, b.Single, c.Single, d.Single);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<float> MaxOf(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) =>
+        MixedLanes128.MaxOf(Larger(a), Larger(b), Larger(c), Larger(d));
+
+    /// <summary>The larger of each number and the one half a register on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Larger(Vector256<float> a) => Vector128.MaxNative(a.GetLower(), a.GetUpper());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int SumInt32(MixedLanes256 a) => Vector256.Sum(a._value);

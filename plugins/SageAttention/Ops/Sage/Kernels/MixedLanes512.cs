@@ -107,7 +107,15 @@ internal readonly unsafe struct MixedLanes512(Vector512<int> value) : IMixedLane
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxOf(MixedLanes512 a) =>
-        MixedLanes256.MaxOf(new(Vector256.MaxNative(a.Single.GetLower(), a.Single.GetUpper()).AsInt32()));
+        MixedLanes256.MaxOf(new(Larger(a.Single).AsInt32()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> MaxOf(MixedLanes512 a, MixedLanes512 b, MixedLanes512 c, MixedLanes512 d) =>
+        MixedLanes256.MaxOf(Larger(a.Single), Larger(b.Single), Larger(c.Single), Larger(d.Single));
+
+    /// <summary>The larger of each number and the one half a register on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Larger(Vector512<float> a) => Vector256.MaxNative(a.GetLower(), a.GetUpper());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int SumInt32(MixedLanes512 a) => Vector512.Sum(a._value);

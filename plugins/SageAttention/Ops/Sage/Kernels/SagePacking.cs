@@ -14,6 +14,7 @@ internal static unsafe class SagePacking
     /// <param name="pairs">Pairs of dimensions.</param>
     /// <param name="stride">From a key to the next.</param>
     /// <param name="panels">Of one tile; keys that are not there become zero.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Keys<L>(short* whole, int keys, int pairs, int stride, short* panels)
         where L : struct, IMixedLanes<L>
     {

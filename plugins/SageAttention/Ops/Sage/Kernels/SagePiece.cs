@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Zoo.Kernels.Cpu;
 
 namespace Zoo.SageAttention.Ops.Sage.Kernels;
@@ -74,6 +76,7 @@ internal unsafe struct SagePiece : ISimdKernel
             Attend<MixedLanes128>();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Attend<L>()
         where L : struct, IMixedLanes<L>
     {
@@ -126,55 +129,90 @@ internal unsafe struct SagePiece : ISimdKernel
     }
 
     /// <summary>Weights of six rows in this tile, and what their sums there count.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Weigh<L>(in Work<L> work, int row, int count, int key, int seen)
         where L : struct, IMixedLanes<L>
     {
-        const int Tile = SageSizes.KeysOfATile;
         var step = SageSoftmax.Step<L>();
         var columns = (seen + step - 1) / step * step;
-        var query = First + row;
-        var isPlain = Corrections == null && Math.Min(Tile, Sizes.Seen(query) - key) == columns;
-        var flaw = TileFlaws[key / Tile];
-        for (var i = 0; i < count; i++)
+        var isPlain = Corrections == null && Math.Min(SageSizes.KeysOfATile, Sizes.Seen(First + row) - key) == columns;
+        var flaw = TileFlaws[key / SageSizes.KeysOfATile];
+        if (!isPlain || count < PairProducts.Rows || !TryShift(work, row, Factors + First + row, flaw))
         {
-            var scores = work.Scores + i * Tile;
-            var factor = Math.Max(Factors[query + i], LeastFactor);
-            if (!isPlain)
-            {
-                var seenByRow = Math.Clamp(Sizes.Seen(query + i) - key, 0, Tile);
-                if (seenByRow == 0)
-                {
-                    (work.RowFactors[i], work.Shifts[i], work.Shares[i]) = (1, 0, 0);       // whatever its weights: they count nothing
-                    continue;
-                }
-                var corrections = Corrections == null ? null
-                    : Corrections + (long)((query + i) / QuantizedInputs.TokensOfMean) * Sizes.Tiles * Tile + key;
-                SageSoftmax.Complete<L>(scores, corrections, factor, seenByRow, columns, work.Tops + i * L.Count);
-                if (corrections != null)
-                    factor = 1;
-            }
-            var n = MathF.Ceiling(L.MaxOf(L.Load(work.Tops + i * L.Count)) * factor);
-            var power = work.Powers[row + i];
-            if (n > power + Slack)
-            {
-                Raise(work, row + i, power - n);
-                work.Powers[row + i] = power = n;
-            }
-            work.Shares[i] = PowerOfTwo(n - power) + flaw;
-            if (Math.Abs(n) > LargestSplit)
-            {
-                SageSoftmax.Subtract<L>(scores, factor, n, columns);
-                (factor, n) = (1, 0);
-            }
-            work.Shifts[i] = n;
-            work.RowFactors[i] = factor;
+            for (var i = 0; i < count; i++)
+                Shift(work, row, i, key, columns, isPlain, flaw);
         }
-        for (var i = 0; i < count; i++)
+        SageSoftmax.Weigh<L>(work.Scores, work.RowFactors, work.Shifts, work.Shares, count, columns, work.Weights, work.Totals + row * L.Count);
+    }
+
+    /// <summary><see cref="Shift"/> of six whole rows side by side, for which m stays and scores are small: nearly always. False where it does not.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool TryShift<L>(in Work<L> work, int row, float* factors, float flaw)
+        where L : struct, IMixedLanes<L>
+    {
+        float* tops = work.Tops, powers = work.Powers + row;
+        L third = L.Load(tops + 2 * L.Count), fourth = L.Load(tops + 3 * L.Count);
+        var first = L.MaxOf(L.Load(tops), L.Load(tops + L.Count), third, fourth);
+        var last = L.MaxOf(third, fourth, L.Load(tops + 4 * L.Count), L.Load(tops + 5 * L.Count));
+        return TryShift(work, 0, first, factors, powers, flaw) && TryShift(work, PairProducts.Rows - 4, last, factors, powers, flaw);
+    }
+
+    /// <summary>Of four of the six rows, whose largest scores are <paramref name="tops"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool TryShift<L>(in Work<L> work, int first, Vector128<float> tops, float* factors, float* powers, float flaw)
+        where L : struct, IMixedLanes<L>
+    {
+        var factor = Vector128.MaxNative(Vector128.Create(LeastFactor), Vector128.Load(factors + first));
+        var n = Vector128.Ceiling(tops * factor);
+        var power = Vector128.Load(powers + first);
+        if (Vector128.GreaterThanAny(n, power + Vector128.Create(Slack)) || Vector128.GreaterThanAny(Vector128.Abs(n), Vector128.Create(LargestSplit)))
+            return false;
+        var exponent = n - power;
+        var share = ((Vector128.ConvertToInt32Native(exponent) + Vector128.Create(127)) << 23).AsSingle() + exponent * Vector128<float>.Zero;
+        share = Vector128.ConditionalSelect(Vector128.LessThan(exponent, Vector128.Create(-126f)), Vector128<float>.Zero, share);
+        (share + Vector128.Create(flaw)).Store(work.Shares + first);
+        n.Store(work.Shifts + first);
+        factor.Store(work.RowFactors + first);
+        return true;
+    }
+
+    /// <summary>What a row's scores are multiplied with and shifted by, and what its sums in this tile count.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Shift<L>(in Work<L> work, int row, int i, int key, int columns, bool isPlain, float flaw)
+        where L : struct, IMixedLanes<L>
+    {
+        const int Tile = SageSizes.KeysOfATile;
+        var query = First + row + i;
+        var scores = work.Scores + i * Tile;
+        var factor = Math.Max(Factors[query], LeastFactor);
+        if (!isPlain)
         {
-            SageSoftmax.Weigh<L>(
-                work.Scores + i * Tile, work.RowFactors[i], work.Shifts[i], columns, work.Weights + i * Tile, work.Shares[i],
-                work.Totals + (row + i) * L.Count);
+            var seen = Math.Clamp(Sizes.Seen(query) - key, 0, Tile);
+            if (seen == 0)
+            {
+                (work.RowFactors[i], work.Shifts[i], work.Shares[i]) = (1, 0, 0);       // whatever its weights: they count nothing
+                return;
+            }
+            var corrections = Corrections == null ? null : Corrections + (long)(query / QuantizedInputs.TokensOfMean) * Sizes.Tiles * Tile + key;
+            SageSoftmax.Complete<L>(scores, corrections, factor, seen, columns, work.Tops + i * L.Count);
+            if (corrections != null)
+                factor = 1;
         }
+        var n = MathF.Ceiling(L.MaxOf(L.Load(work.Tops + i * L.Count)) * factor);
+        var power = work.Powers[row + i];
+        if (n > power + Slack)
+        {
+            Raise(work, row + i, power - n);
+            work.Powers[row + i] = power = n;
+        }
+        work.Shares[i] = PowerOfTwo(n - power) + flaw;
+        if (Math.Abs(n) > LargestSplit)
+        {
+            SageSoftmax.Subtract<L>(scores, factor, n, columns);
+            (factor, n) = (1, 0);
+        }
+        work.Shifts[i] = n;
+        work.RowFactors[i] = factor;
     }
 
     /// <summary>Multiplies what a row has so far with 2^n.</summary>
@@ -191,6 +229,7 @@ internal unsafe struct SagePiece : ISimdKernel
     /// <summary>2^n for whole n up to 127; 0 where that is no normal number; NaN of NaN.</summary>
     private static float PowerOfTwo(float n) => n < -126 ? 0 : BitConverter.Int32BitsToSingle(float.ConvertToIntegerNative<int>(n) + 127 << 23) + n * 0;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Finish(float* sums, float total, float* y)
     {
         var share = 1 / total;

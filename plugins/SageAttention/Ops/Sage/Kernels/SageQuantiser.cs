@@ -19,6 +19,7 @@ internal static unsafe class SageQuantiser
     /// <param name="groupScales">One a group; null where nobody asks.</param>
     /// <param name="whole">[row, <paramref name="stride"/>]; zeros behind the last dimension, up to an even number.</param>
     /// <param name="stride">From a row to the next.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Rows<L>(
         float* x, int rows, int dim, float* mean, float factor, TokenGroups groups, QuantizationRule rule, float* scales, float* groupScales,
         short* whole, int stride)

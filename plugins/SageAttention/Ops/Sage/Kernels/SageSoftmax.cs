@@ -39,8 +39,7 @@ internal static unsafe class SageSoftmax
         var wide = L.Create(factor);
         for (var i = 0; i < seen && corrections != null; i += L.Count)
             L.MultiplyAdd(L.Load(scores + i), wide, L.Load(corrections + i)).Store(scores + i);
-        for (var i = seen; i < columns; i++)
-            scores[i] = Never;
+        new Span<float>(scores + seen, columns - seen).Fill(Never);
         var largest = L.Create(float.NegativeInfinity);
         for (var i = 0; i < columns; i += L.Count)
             largest = L.Max(largest, L.Load(scores + i));
@@ -55,34 +54,41 @@ internal static unsafe class SageSoftmax
             L.Subtract(L.Multiply(L.Load(scores + i), L.Create(factor)), L.Create(n)).Store(scores + i);
     }
 
-    /// <summary>Weights of a row.</summary>
-    /// <param name="scores">Whole steps of them.</param>
-    /// <param name="factor">Factor of the scores.</param>
-    /// <param name="n">What is taken off after it.</param>
-    /// <param name="columns">How many.</param>
-    /// <param name="weights">int16.</param>
-    /// <param name="power">What they count.</param>
-    /// <param name="totals">One register: their sums by lane, times <paramref name="power"/>, are added.</param>
+    /// <summary>Weights of some rows of a tile.</summary>
+    /// <param name="scores">Whole steps of them, [row, tile of keys].</param>
+    /// <param name="factors">Factor of a row's scores.</param>
+    /// <param name="shifts">n of a row, taken off after it.</param>
+    /// <param name="shares">What a row's weights count.</param>
+    /// <param name="rows">How many rows.</param>
+    /// <param name="columns">How many scores of each.</param>
+    /// <param name="weights">int16, [row, tile of keys].</param>
+    /// <param name="totals">One register a row: the sums of its weights by lane, times its share, are added.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Weigh<L>(float* scores, float factor, float n, int columns, short* weights, float power, float* totals)
+    public static void Weigh<L>(float* scores, float* factors, float* shifts, float* shares, int rows, int columns, short* weights, float* totals)
         where L : struct, IMixedLanes<L>
     {
-        L wide = L.Create(factor), shift = L.Create(-n), sum = L.Zero, ones = L.Create(0x00010001);
-        L least = L.Create(Least), rounder = L.Create(Rounder);
+        L ones = L.Create(0x00010001), least = L.Create(Least), rounder = L.Create(Rounder);
         L p0 = L.Create(P0), p1 = L.Create(P1), p2 = L.Create(P2), p3 = L.Create(P3);
-        for (var i = 0; i < columns; i += 4 * L.Count)
+        for (var row = 0; row < rows; row++)
         {
-            var a = L.Max(L.MultiplyAdd(L.Load(scores + i), wide, shift), least);
-            var b = L.Max(L.MultiplyAdd(L.Load(scores + i + L.Count), wide, shift), least);
-            var c = L.Max(L.MultiplyAdd(L.Load(scores + i + 2 * L.Count), wide, shift), least);
-            var d = L.Max(L.MultiplyAdd(L.Load(scores + i + 3 * L.Count), wide, shift), least);
-            var low = L.Pack(Power(a, rounder, p0, p1, p2, p3), Power(b, rounder, p0, p1, p2, p3));
-            var high = L.Pack(Power(c, rounder, p0, p1, p2, p3), Power(d, rounder, p0, p1, p2, p3));
-            sum = L.AddPairs(L.AddPairs(sum, low, ones), high, ones);
-            low.Store(weights + i);
-            high.Store(weights + i + 2 * L.Count);
+            L wide = L.Create(factors[row]), shift = L.Create(-shifts[row]), sum = L.Zero;
+            for (var i = 0; i < columns; i += 4 * L.Count)
+            {
+                var a = L.Max(L.MultiplyAdd(L.Load(scores + i), wide, shift), least);
+                var b = L.Max(L.MultiplyAdd(L.Load(scores + i + L.Count), wide, shift), least);
+                var c = L.Max(L.MultiplyAdd(L.Load(scores + i + 2 * L.Count), wide, shift), least);
+                var d = L.Max(L.MultiplyAdd(L.Load(scores + i + 3 * L.Count), wide, shift), least);
+                var low = L.Pack(Power(a, rounder, p0, p1, p2, p3), Power(b, rounder, p0, p1, p2, p3));
+                var high = L.Pack(Power(c, rounder, p0, p1, p2, p3), Power(d, rounder, p0, p1, p2, p3));
+                sum = L.AddPairs(L.AddPairs(sum, low, ones), high, ones);
+                low.Store(weights + i);
+                high.Store(weights + i + 2 * L.Count);
+            }
+            L.MultiplyAdd(L.ToSingle(sum), L.Create(shares[row]), L.Load(totals)).Store(totals);
+            scores += SageSizes.KeysOfATile;
+            weights += SageSizes.KeysOfATile;
+            totals += L.Count;
         }
-        L.MultiplyAdd(L.ToSingle(sum), L.Create(power), L.Load(totals)).Store(totals);
     }
 
     /// <summary>Largest · 2^t for t up to 0, rounded.</summary>
