@@ -15,10 +15,12 @@ namespace zoo {
 
 constexpr int ProductStep = 8;   // steps of one multiplication of the tensor cores
 
-/// x = high + low to 2^-23 of x, each rounded to nearest: sums that cancel show the difference to cutting off. NaN stays in `low`.
+/// x = high + low to 2^-23 of x, each rounded to nearest: sums that cancel show the difference to cutting off. NaN stays, in `low`; infinity becomes it.
+/// A multiplication reads the upper 19 bits of a number and drops the rest. `high` is rounded before that; `low`, which has at most 13 bits, by the factor,
+/// which lifts it by half a place or more, and by less than one.
 __device__ __forceinline__ void split_tf32(float x, u32& high, u32& low) {
     high = (__float_as_uint(x) + 0x1000) & 0xFFFFE000;
-    low = to_tf32(x - __uint_as_float(high));
+    low = __float_as_uint((x - __uint_as_float(high)) * 1.00048828125f);   // 1 + 2^-11
 }
 
 /// 16 lines by 8 steps of the first factor.
