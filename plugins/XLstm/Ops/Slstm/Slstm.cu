@@ -44,23 +44,31 @@ struct Sizes {
     }
 };
 
-/// What one thread multiplies with.
+/// What one thread multiplies with: the first weights in registers, the next in shared memory by fours, the rest where they came from.
 template <int Registers> struct Weights {
     float own[Registers];
-    const float *shared, *global;
-    int dim, shared_end, step;
+    const float4* shared;
+    const float* global;
+    int dim, quads, step;
 
-    /// Weight k at global[k · step]; `shared` has room for those from Registers to shared_end, of all threads.
+    /// Weight k at global[k · step]; `room` is for in_shared weights, a multiple of 4, of every thread.
     __device__ Weights(const float* global, int step, float* room, int dim, int in_shared, bool real)
-        : shared(room), global(global), dim(dim), shared_end(min(dim, Registers + in_shared)), step(step) {
+        : shared(reinterpret_cast<float4*>(room) + threadIdx.x), global(global), dim(dim), quads(in_shared / 4), step(step) {
 #pragma unroll
         for (int k = 0; k < Registers; k++)
             own[k] = real && k < dim ? global[static_cast<i64>(k) * step] : 0;
-        for (int k = Registers; k < shared_end; k++)
-            room[(k - Registers) * blockDim.x + threadIdx.x] = real ? global[static_cast<i64>(k) * step] : 0;
+        for (int quad = 0; quad < quads; quad++) {
+            float four[4];
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                const int k = Registers + 4 * quad + i;
+                four[i] = real && k < dim ? global[static_cast<i64>(k) * step] : 0;
+            }
+            reinterpret_cast<float4*>(room)[quad * blockDim.x + threadIdx.x] = make_float4(four[0], four[1], four[2], four[3]);
+        }
     }
 
-    /// Σ_k weight k · source[row, k], rows `stride` apart, a multiple of 4.
+    /// Σ_k weight k · source[row, k], rows `stride` apart, a multiple of 4, and zero beyond the last number.
     template <int Rows> __device__ __forceinline__ void apply(const float* source, int stride, float (&sums)[Rows]) const {
         float4 parts[Rows];
 #pragma unroll
@@ -70,17 +78,14 @@ template <int Registers> struct Weights {
         for (int k = 0; k < Registers; k += 4) {
             if (k >= dim)
                 break;
-#pragma unroll
-            for (int row = 0; row < Rows; row++) {
-                const float4 x = *reinterpret_cast<const float4*>(source + row * stride + k);
-                parts[row].x = fmaf(own[k], x.x, parts[row].x);
-                parts[row].y = fmaf(own[k + 1], x.y, parts[row].y);
-                parts[row].z = fmaf(own[k + 2], x.z, parts[row].z);
-                parts[row].w = fmaf(own[k + 3], x.w, parts[row].w);
-            }
+            add<Rows>(parts, make_float4(own[k], own[k + 1], own[k + 2], own[k + 3]), source + k, stride);
         }
-        for (int k = Registers; k < dim; k++) {
-            const float weight = k < shared_end ? shared[(k - Registers) * blockDim.x + threadIdx.x] : global[static_cast<i64>(k) * step];
+#pragma unroll (Rows > 1 ? 1 : 4)
+        for (int quad = 0; quad < quads; quad++)
+            add<Rows>(parts, shared[quad * blockDim.x], source + Registers + 4 * quad, stride);
+#pragma unroll (Rows > 1 ? 1 : 4)
+        for (int k = Registers + 4 * quads; k < dim; k++) {
+            const float weight = __ldg(global + static_cast<i64>(k) * step);
 #pragma unroll
             for (int row = 0; row < Rows; row++)
                 parts[row].x = fmaf(weight, source[row * stride + k], parts[row].x);
@@ -88,6 +93,17 @@ template <int Registers> struct Weights {
 #pragma unroll
         for (int row = 0; row < Rows; row++)
             sums[row] = (parts[row].x + parts[row].y) + (parts[row].z + parts[row].w);
+    }
+
+    template <int Rows> static __device__ __forceinline__ void add(float4 (&parts)[Rows], float4 weights, const float* source, int stride) {
+#pragma unroll
+        for (int row = 0; row < Rows; row++) {
+            const float4 x = *reinterpret_cast<const float4*>(source + row * stride);
+            parts[row].x = fmaf(weights.x, x.x, parts[row].x);
+            parts[row].y = fmaf(weights.y, x.y, parts[row].y);
+            parts[row].z = fmaf(weights.z, x.z, parts[row].z);
+            parts[row].w = fmaf(weights.w, x.w, parts[row].w);
+        }
     }
 };
 
@@ -301,9 +317,8 @@ template <int Registers, int Rows> __device__ __forceinline__ void backward(
 
 LOOPS(32, 1, 128)
 LOOPS(32, 4, 128)
-LOOPS(64, 1, 256)
+LOOPS(64, 1, 512)
 LOOPS(64, 4, 256)
-LOOPS(48, 1, 512)
 LOOPS(48, 4, 512)
 LOOPS(8, 1, 1024)
 LOOPS(8, 4, 1024)

@@ -72,10 +72,10 @@ internal sealed class SlstmCuda : CudaKernel
         var threads = CudaSize.Pieces(Gates * dim, Lanes) * Lanes;
         // Several sequences a block only where there are blocks enough without: a row more costs a block time.
         var rows = (long)batch * heads > 2 * cuda.Device.MultiprocessorCount ? ManyRows : 1;
-        var registers = threads switch { <= 128 => 32, <= 256 => 64, <= 512 => 48, _ => 8 };
+        var registers = threads switch { <= 128 => 32, <= 256 => 64, <= 512 => rows == 1 ? 64 : 48, _ => 8 };
         var other = rows * ((rowsOfSource * ((dim + 3) / 4 * 4)) + (Gates * dim)) * sizeof(float);
         var room = (cuda.Device.SharedBytesPerBlock - StaticSharedBytes - other) / (threads * sizeof(float));
-        var inShared = Math.Clamp(dim - registers, 0, room);
+        var inShared = Math.Clamp((dim - registers + 3) / 4 * 4, 0, room / 4 * 4);     // by fours
         cuda.Launch(
             $"slstm_{pass}_{registers}_{rows}", new CudaSize(heads, CudaSize.Pieces(batch, rows)), threads, other + (inShared * threads * sizeof(float)),
             [.. arguments, batch, heads, call.Count("L"), dim, inShared]);
