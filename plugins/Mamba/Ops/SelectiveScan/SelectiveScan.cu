@@ -140,7 +140,8 @@ __device__ inline float2 sum_channels(float (&v)[16], int lane) {
 
 // ---- forward
 
-__device__ inline float gate_of(float z) { return z * fast_reciprocal(1 + expf(-z)); }
+__device__ inline float sigmoid_of(float z) { return fast_reciprocal(1 + expf(-z)); }
+__device__ inline float gate_of(float z) { return z * sigmoid_of(z); }
 
 /// One step of four states. Returns what they add to y.
 __device__ inline float advance(float (&h)[4], const float (&a)[4], float d, float du, float4 b, float4 c) {
@@ -403,7 +404,7 @@ template <bool TimeLast> __device__ void backward(
             const float g = tiles.given[place.shared(i)], with_b = tiles.with_b[place.shared(i)], own_skip = place.of_channel(skip, i);
             const i64 at = place.at(t0, i);
             if (grad_z) {
-                const float gate = z[at], s = sigmoid(gate), given = grad_y ? grad_y[at] : 0;
+                const float gate = z[at], s = sigmoid_of(gate), given = grad_y ? grad_y[at] : 0;
                 grad_z[at] = given * fmaf(own_skip, step.y, tiles.outs[place.shared(i)]) * s * (1 + gate * (1 - s));
             }
             if (grad_u)
