@@ -9,8 +9,8 @@ namespace Zoo.Tests.Mamba;
 /// <summary>The cuda kernels of the selective scan, emulated.</summary>
 public sealed class SelectiveScanCudaTests
 {
-    /// <summary>Measured, in units of the largest value: 1e-6.</summary>
-    private const double Tolerance = 2e-6;
+    /// <summary>Measured, in units of the largest value: 4.1e-7.</summary>
+    private const double Tolerance = 8e-7;
 
     private static IEnumerable<string> Cases() => EmulatedOp.GoldenCases("selective_scan", Repository.Root, plugin: "Mamba");
 
@@ -38,6 +38,26 @@ public sealed class SelectiveScanCudaTests
         using var scope = NewDisposeScope();
         foreach (var unused in new[] { "y", "last_state" })
             EmulatedOp.Check(SelectiveScan.Instance, Inputs(true, 2, 5, 3, 9, everything: true, 1), Tolerance, Softplus(true), [wanted], [unused]);
+    }
+
+    /// <summary>More states than a pass: what passes carry lies where nobody asked for it.</summary>
+    [Test]
+    public void Kernel_ManyStatesAndOneGradient_IsThat([Values] bool timeLast, [Values("A", "C")] string wanted)
+    {
+        using var scope = NewDisposeScope();
+        var op = timeLast ? (Op)SelectiveScan.Instance : SelectiveScanTokens.Instance;
+        EmulatedOp.Check(op, Inputs(timeLast, 2, 5, 20, 40, everything: true, 1), Tolerance, Softplus(true), [wanted]);
+    }
+
+    /// <summary>States that hardly decay keep the errors of all steps: measured 1.2e-6, in the gradient of A.</summary>
+    [Test]
+    public void Kernel_LongMemory_EqualsFloat64([Values] bool timeLast)
+    {
+        using var scope = NewDisposeScope();
+        var inputs = Inputs(timeLast, 1, 5, 3, 700, everything: false, 1);
+        inputs["delta"] = inputs["delta"] * 0.01;
+        inputs["A"] = inputs["A"] * 0.1;
+        EmulatedOp.Check(timeLast ? SelectiveScan.Instance : SelectiveScanTokens.Instance, inputs, 3 * Tolerance);
     }
 
     private static OpOptions Softplus(bool on) => new(new JsonObject { ["delta_softplus"] = on });
