@@ -225,8 +225,9 @@ template <bool TimeLast> __device__ void forward(
         }
 #pragma unroll
         for (int i = 0; i < Own; i++) {
+            const float out = fmaf(place.of_channel(skip, i), own_u[i], outs[place.shared(i)]) * own_gate[i];
             if (place.inside(t0, i))
-                y[place.at(t0, i)] = fmaf(place.of_channel(skip, i), own_u[i], outs[place.shared(i)]) * own_gate[i];
+                y[place.at(t0, i)] = out;
         }
     }
     if (passes == 1)
@@ -269,6 +270,12 @@ template <bool TimeLast> __device__ void backward(
     }
     for (int chunk = chunks - 1; chunk >= 0; chunk--) {
         const int t0 = chunk * Chunk;
+        const i64 start = (static_cast<i64>(place.batch) * (chunks - 1) + chunk) * place.channels * place.states;
+        Shared<TimeLast> own_b, own_c;
+        float h[4];
+        own_b.load(B, b_grouped, place, t0, 0);
+        own_c.load(C, c_grouped, place, t0, 0);
+        load_states(h, starts, start + place.state_at(0), place.real(0));
         {
             float own_u[Own], own_delta[Own], own_z[Own], own_given[Own];
 #pragma unroll
@@ -291,15 +298,13 @@ template <bool TimeLast> __device__ void backward(
         }
         for (int n0 = 0; n0 < place.states; n0 += Pass) {
             const int real = place.real(n0);
-            float h[4];
-            {
-                Shared<TimeLast> own_b, own_c;
+            if (n0 > 0) {
                 own_b.load(B, b_grouped, place, t0, n0);
                 own_c.load(C, c_grouped, place, t0, n0);
-                load_states(h, starts, place.state_at(n0) + (static_cast<i64>(place.batch) * (chunks - 1) + chunk) * place.channels * place.states, real);
-                own_b.store(tiles.bs, place);
-                own_c.store(tiles.cs, place);
+                load_states(h, starts, start + place.state_at(n0), real);
             }
+            own_b.store(tiles.bs, place);
+            own_c.store(tiles.cs, place);
             if (passes > 1) {
                 load_states(carried, carry, place.state_at(n0), real);
                 load_states(of_a, sum_a, place.state_at(n0), real);
@@ -396,26 +401,36 @@ template <bool TimeLast> __device__ void backward(
                     sum_c[to] = ((c[0] + c[Chunk * Pass]) + c[2 * Chunk * Pass]) + c[3 * Chunk * Pass];
             }
         }
+        float own_z[Own], own_given[Own], own_skip[Own];
 #pragma unroll
         for (int i = 0; i < Own; i++) {
-            if (!place.inside(t0, i))
-                continue;
+            own_z[i] = grad_z ? place.load(z, t0, i) : 0;
+            own_given[i] = grad_z ? place.load(grad_y, t0, i) : 0;
+            own_skip[i] = place.of_channel(skip, i);
+        }
+#pragma unroll
+        for (int i = 0; i < Own; i++) {
             const float2 step = tiles.steps[place.shared(i)];
-            const float g = tiles.given[place.shared(i)], with_b = tiles.with_b[place.shared(i)], own_skip = place.of_channel(skip, i);
+            const float g = tiles.given[place.shared(i)], with_b = tiles.with_b[place.shared(i)];
             const i64 at = place.at(t0, i);
-            if (grad_z) {
-                const float gate = z[at], s = sigmoid_of(gate), given = grad_y ? grad_y[at] : 0;
-                grad_z[at] = given * fmaf(own_skip, step.y, tiles.outs[place.shared(i)]) * s * (1 + gate * (1 - s));
-            }
-            if (grad_u)
-                grad_u[at] = fmaf(step.x, with_b, own_skip * g);
+            const bool inside = place.inside(t0, i);
             float of_delta = fmaf(step.y, with_b, Ln2 * tiles.with_a[place.shared(i)]);
             if (softplus_on)
                 of_delta *= -expm1f(-step.x);   // the slope of softplus, from its value
-            if (grad_delta)
+            if (grad_z) {
+                const float s = sigmoid_of(own_z[i]);
+                const float of_z = own_given[i] * fmaf(own_skip[i], step.y, tiles.outs[place.shared(i)]) * s * (1 + own_z[i] * (1 - s));
+                if (inside)
+                    grad_z[at] = of_z;
+            }
+            if (inside && grad_u)
+                grad_u[at] = fmaf(step.x, with_b, own_skip[i] * g);
+            if (inside && grad_delta)
                 grad_delta[at] = of_delta;
-            of_skip[i] = fmaf(g, step.y, of_skip[i]);
-            of_bias[i] += of_delta;
+            if (inside) {
+                of_skip[i] = fmaf(g, step.y, of_skip[i]);
+                of_bias[i] += of_delta;
+            }
         }
     }
     if (passes == 1) {
