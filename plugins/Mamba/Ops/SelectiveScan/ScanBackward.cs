@@ -59,17 +59,17 @@ internal unsafe struct ScanBackward : ISimdKernel
         new Span<float>(sumBias, s.BlocksPerPanel * width).Clear();
         ReadOnlySpan<nint> used = [(nint)U, (nint)Delta, (nint)Z, (nint)GradY, (nint)GradU, (nint)GradDelta, (nint)GradZ];
         var blocks = (channelCount + width - 1) / width;
-        for (var index = s.Chunks - 1; index >= 0; index--)
+        for (var block = 0; block < blocks; block++)
         {
-            var t = index * chunk;
-            var steps = Math.Min(chunk, s.Length - t);
-            for (var block = 0; block < blocks; block++)
+            var count = Math.Min(width, channelCount - block * width);
+            for (var index = s.Chunks - 1; index >= 0; index--)
             {
-                var count = Math.Min(width, channelCount - block * width);
+                var t = index * chunk;
+                var steps = Math.Min(chunk, s.Length - t);
                 var at = s.At(Batch, firstChannel + block * width) + t * s.TimeStride;
                 ScanTiles.Read<V>(U + at, s.ChannelStride, s.TimeStride, count, steps, u);
                 ScanTiles.Read<V>(Delta + at, s.ChannelStride, s.TimeStride, count, steps, delta);
-                var (nextBlock, nextT) = block + 1 < blocks ? (block + 1, t) : (0, t - chunk);
+                var (nextBlock, nextT) = index > 0 ? (block, t - chunk) : (block + 1, (s.Chunks - 1) * chunk);
                 ScanTiles.Step<V>(delta, Bias == null ? null : bias + block * width, Softplus, rates, reach, steps);
                 if (GradY != null)
                     ScanTiles.Read<V>(GradY + at, s.ChannelStride, s.TimeStride, count, steps, gradY);
@@ -81,6 +81,7 @@ internal unsafe struct ScanBackward : ISimdKernel
                     ScanTiles.Read<V>(Z + at, s.ChannelStride, s.TimeStride, count, steps, z);
                     Gate<V>(gradY, z, given, steps);
                 }
+                var isWithin = ScanSteps.IsWithin<V>(reach, packedA + block * s.BlockStates, s.Pairs);
                 for (var pair = 0; pair < s.Pairs; pair++)
                 {
                     var offset = block * s.BlockStates + pair * 2 * width;
@@ -88,7 +89,7 @@ internal unsafe struct ScanBackward : ISimdKernel
                     var start = starts + (long)index * s.PanelStates + offset;
                     for (var i = pair; i < used.Length; i += s.Pairs)
                         ScanTiles.Prefetch(s, Batch, Panel, nextBlock, nextT, (float*)used[i]);
-                    ScanSteps.Decays<V>(delta, reach, packedA + offset, decays, steps);
+                    ScanSteps.Decays<V>(isWithin, delta, reach, packedA + offset, decays, steps);
                     ScanSteps.Recompute<V>(decays, input, shared + step, s.StepPairs, start, states, steps);
                     if (GradZ != null)
                         ScanSteps.Output<V>(states, shared + step, s.StepPairs, y, steps);

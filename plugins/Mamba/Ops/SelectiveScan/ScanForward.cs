@@ -22,14 +22,15 @@ internal unsafe struct ScanForward : ISimdKernel
         var width = s.Width;
         var (firstChannel, channelCount) = (s.FirstChannel(Panel), s.ChannelCount(Panel));
         var chunk = ScanSizes.ChunkLength;
-        using var scratch = new Scratch(s.PanelStates + 6 * chunk * width + (2 * s.BlocksPerPanel + 1) * width);
+        using var scratch = new Scratch(s.PanelStates + 8 * chunk * width + (2 * s.BlocksPerPanel + 1) * width);
         var state = scratch.Pointer;
         var delta = state + s.PanelStates;
         var input = delta + chunk * width;
         var u = input + chunk * width;
         var y = u + chunk * width;
         var decays = y + chunk * width;                  // two tiles: two state numbers
-        var skip = decays + 2 * chunk * width;
+        var moreDecays = decays + 2 * chunk * width;
+        var skip = moreDecays + 2 * chunk * width;
         var bias = skip + s.BlocksPerPanel * width;
         var reach = bias + s.BlocksPerPanel * width;
         ScanPacking.ReadState(s, Initial, Batch, Panel, state);
@@ -40,30 +41,40 @@ internal unsafe struct ScanForward : ISimdKernel
         var starts = Starts == null ? null : Starts + ((long)Batch * s.Panels + Panel) * s.Chunks * s.PanelStates;
         ReadOnlySpan<nint> used = [(nint)U, (nint)Delta, (nint)Z, (nint)Y];
         var blocks = (channelCount + width - 1) / width;
-        for (var t = 0; t < s.Length; t += chunk)
+        for (var block = 0; block < blocks; block++)
         {
-            var steps = Math.Min(chunk, s.Length - t);
-            if (starts != null)
+            var count = Math.Min(width, channelCount - block * width);
+            var own = block * s.BlockStates;
+            for (var t = 0; t < s.Length; t += chunk)
             {
-                new Span<float>(state, s.PanelStates).CopyTo(new Span<float>(starts, s.PanelStates));
-                starts += s.PanelStates;
-            }
-            for (var block = 0; block < blocks; block++)
-            {
-                var count = Math.Min(width, channelCount - block * width);
+                var steps = Math.Min(chunk, s.Length - t);
+                if (starts != null)
+                {
+                    var kept = starts + t / chunk * s.PanelStates + own;
+                    new Span<float>(state + own, s.BlockStates).CopyTo(new Span<float>(kept, s.BlockStates));
+                }
                 var at = s.At(Batch, firstChannel + block * width) + t * s.TimeStride;
                 ScanTiles.Read<V>(U + at, s.ChannelStride, s.TimeStride, count, steps, u);
                 ScanTiles.Read<V>(Delta + at, s.ChannelStride, s.TimeStride, count, steps, delta);
-                var (nextBlock, nextT) = block + 1 < blocks ? (block + 1, t) : (0, t + chunk);
+                var (nextBlock, nextT) = t + chunk < s.Length ? (block, t + chunk) : (block + 1, 0);
                 ScanTiles.Step<V>(delta, Bias == null ? null : bias + block * width, Softplus, null, reach, steps);
                 Start<V>(delta, u, Skip == null ? null : skip + block * width, input, y, steps);
-                for (var pair = 0; pair < s.Pairs; pair++)
+                var isWithin = ScanSteps.IsWithin<V>(reach, packedA + own, s.Pairs);
+                for (var pair = 0; pair < s.Pairs; pair += 2)
                 {
-                    var offset = block * s.BlockStates + pair * 2 * width;
-                    for (var i = pair; i < used.Length; i += s.Pairs)
+                    var a = packedA + own + pair * 2 * width;
+                    var states = state + own + pair * 2 * width;
+                    var step = shared + (long)t * s.StepPairs + pair * 4;
+                    for (var i = pair / 2; i < used.Length; i += (s.Pairs + 1) / 2)
                         ScanTiles.Prefetch(s, Batch, Panel, nextBlock, nextT, (float*)used[i]);
-                    ScanSteps.Decays<V>(delta, reach, packedA + offset, decays, steps);
-                    ScanSteps.Forward<V>(decays, input, shared + (long)t * s.StepPairs + pair * 4, s.StepPairs, state + offset, y, steps);
+                    ScanSteps.Decays<V>(isWithin, delta, reach, a, decays, steps);
+                    if (pair + 1 == s.Pairs)
+                    {
+                        ScanSteps.Forward<V>(decays, input, step, s.StepPairs, states, y, steps);
+                        continue;
+                    }
+                    ScanSteps.Decays<V>(isWithin, delta, reach, a + 4 * V.Count, moreDecays, steps);
+                    ScanSteps.ForwardOfTwo<V>(decays, moreDecays, input, step, s.StepPairs, states, y, steps);
                 }
                 if (Z != null)
                 {

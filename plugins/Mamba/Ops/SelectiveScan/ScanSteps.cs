@@ -20,7 +20,27 @@ internal static unsafe class ScanSteps
     /// <summary>Up to it a power of two is a normal number, and so is its inverse.</summary>
     private const float LargestExponent = 126;
 
+    /// <summary>Whether no Δ a of a block leaves what <see cref="DecaysWithin"/> can do: nearly always, and then nobody asks pair by pair.</summary>
+    /// <param name="reach">The largest |Δ| of each channel, two vectors.</param>
+    /// <param name="a">[pair, 2 states, two vectors].</param>
+    /// <param name="pairs">How many pairs.</param>
+    /// <typeparam name="V">The vector.</typeparam>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static bool IsWithin<V>(float* reach, float* a, int pairs)
+        where V : struct, ILanes<V>
+    {
+        var w = V.Count;
+        V first = V.Zero, second = V.Zero;
+        for (var i = 0; i < pairs; i++, a += 4 * w)
+        {
+            first = V.Max(first, V.Max(V.Abs(V.Load(a)), V.Abs(V.Load(a + 2 * w))));
+            second = V.Max(second, V.Max(V.Abs(V.Load(a + w)), V.Abs(V.Load(a + 3 * w))));
+        }
+        return V.MaxOf(V.Max(V.Load(reach) * first, V.Load(reach + w) * second)) <= LargestExponent;
+    }
+
     /// <summary>2^(Δ a), [step, 2 states, two vectors].</summary>
+    /// <param name="isWithin">What <see cref="IsWithin"/> says of the whole block.</param>
     /// <param name="delta">Δ, [step, two vectors].</param>
     /// <param name="reach">The largest |Δ| of each channel, two vectors.</param>
     /// <param name="a">[2 states, two vectors].</param>
@@ -28,13 +48,10 @@ internal static unsafe class ScanSteps
     /// <param name="steps">How many steps.</param>
     /// <typeparam name="V">The vector.</typeparam>
     /// <remarks>Apart from the loops that use them: the compiler stops inlining in a method with too many vectors.</remarks>
-    public static void Decays<V>(float* delta, float* reach, float* a, float* decays, int steps)
+    public static void Decays<V>(bool isWithin, float* delta, float* reach, float* a, float* decays, int steps)
         where V : struct, ILanes<V>
     {
-        var w = V.Count;
-        var first = V.Load(reach) * V.Max(V.Abs(V.Load(a)), V.Abs(V.Load(a + 2 * w)));
-        var second = V.Load(reach + w) * V.Max(V.Abs(V.Load(a + w)), V.Abs(V.Load(a + 3 * w)));
-        if (V.MaxOf(V.Max(first, second)) <= LargestExponent)
+        if (isWithin || IsWithin<V>(reach, a, 1))
             DecaysWithin<V>(delta, a, decays, steps);
         else
             DecaysOfAny<V>(delta, a, decays, steps);
@@ -107,6 +124,58 @@ internal static unsafe class ScanSteps
         Flush(h01).Store(state + w);
         Flush(h10).Store(state + 2 * w);
         Flush(h11).Store(state + 3 * w);
+    }
+
+    /// <summary><see cref="Forward"/> of two pairs of state numbers, the same sums in the same order: Δu and y are loaded and stored half as often.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void ForwardOfTwo<V>(
+        float* decays, float* moreDecays, float* input, float* shared, int sharedStride, float* state, float* y, int steps)
+        where V : struct, ILanes<V>
+    {
+        var w = V.Count;
+        V h00 = V.Load(state), h01 = V.Load(state + w), h10 = V.Load(state + 2 * w), h11 = V.Load(state + 3 * w);
+        V h20 = V.Load(state + 4 * w), h21 = V.Load(state + 5 * w), h30 = V.Load(state + 6 * w), h31 = V.Load(state + 7 * w);
+        for (var t = 0; t < steps; t++)
+        {
+            var (x0, x1) = (V.Load(input), V.Load(input + w));
+            var b = V.Create(shared[0]);
+            h00 = V.MultiplyAdd(V.Load(decays), h00, x0 * b);
+            h01 = V.MultiplyAdd(V.Load(decays + w), h01, x1 * b);
+            b = V.Create(shared[1]);
+            h10 = V.MultiplyAdd(V.Load(decays + 2 * w), h10, x0 * b);
+            h11 = V.MultiplyAdd(V.Load(decays + 3 * w), h11, x1 * b);
+            b = V.Create(shared[4]);
+            h20 = V.MultiplyAdd(V.Load(moreDecays), h20, x0 * b);
+            h21 = V.MultiplyAdd(V.Load(moreDecays + w), h21, x1 * b);
+            b = V.Create(shared[5]);
+            h30 = V.MultiplyAdd(V.Load(moreDecays + 2 * w), h30, x0 * b);
+            h31 = V.MultiplyAdd(V.Load(moreDecays + 3 * w), h31, x1 * b);
+            var c = V.Create(shared[3]);
+            x0 = V.MultiplyAdd(h10, c, V.Load(y));
+            x1 = V.MultiplyAdd(h11, c, V.Load(y + w));
+            c = V.Create(shared[2]);
+            x0 = V.MultiplyAdd(h00, c, x0);
+            x1 = V.MultiplyAdd(h01, c, x1);
+            c = V.Create(shared[7]);
+            x0 = V.MultiplyAdd(h30, c, x0);
+            x1 = V.MultiplyAdd(h31, c, x1);
+            c = V.Create(shared[6]);
+            V.MultiplyAdd(h20, c, x0).Store(y);
+            V.MultiplyAdd(h21, c, x1).Store(y + w);
+            decays += 4 * w;
+            moreDecays += 4 * w;
+            input += 2 * w;
+            y += 2 * w;
+            shared += sharedStride;
+        }
+        Flush(h00).Store(state);
+        Flush(h01).Store(state + w);
+        Flush(h10).Store(state + 2 * w);
+        Flush(h11).Store(state + 3 * w);
+        Flush(h20).Store(state + 4 * w);
+        Flush(h21).Store(state + 5 * w);
+        Flush(h30).Store(state + 6 * w);
+        Flush(h31).Store(state + 7 * w);
     }
 
     /// <summary>The states of a chunk again, [step, 2 states, two vectors].</summary>

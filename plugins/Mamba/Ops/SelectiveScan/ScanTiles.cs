@@ -83,24 +83,24 @@ internal static unsafe class ScanTiles
     /// <param name="s">Sizes.</param>
     /// <param name="batch">Which sequence.</param>
     /// <param name="panel">Which panel.</param>
-    /// <param name="block">Which block of it.</param>
-    /// <param name="t">The first step of a chunk; nothing happens where it is none.</param>
+    /// <param name="block">Which block of it; nothing happens where it has no such one.</param>
+    /// <param name="t">The first step of a chunk.</param>
     /// <param name="array">An array over [batch, channel, time] in either layout; null for none.</param>
     public static void Prefetch(in ScanSizes s, int batch, int panel, int block, int t, float* array)
     {
-        const int line = 64 / sizeof(float);
-        if (!Sse.IsSupported || array == null || t < 0 || t >= s.Length)
-            return;
-        var steps = Math.Min(ScanSizes.ChunkLength, s.Length - t);
+        const int lineBytes = 64, line = lineBytes / sizeof(float);
         var channel = block * s.Width;
         var channels = Math.Min(s.Width, s.ChannelCount(panel) - channel);
+        if (!Sse.IsSupported || array == null || channels <= 0)
+            return;
+        var steps = Math.Min(ScanSizes.ChunkLength, s.Length - t);
         var (rows, length, stride) = s.TimeLast ? (channels, steps, s.ChannelStride) : (steps, channels, s.TimeStride);
         var row = array + s.At(batch, s.FirstChannel(panel) + channel) + t * s.TimeStride;
         for (var i = 0; i < rows; i++, row += stride)
         {
-            for (var j = 0; j < length; j += line)
-                Sse.Prefetch1(row + j);
-            Sse.Prefetch1(row + length - 1);
+            var aligned = (float*)((nint)row & -lineBytes);
+            for (var at = aligned; at < row + length; at += line)
+                Sse.Prefetch1(at);
         }
     }
 
