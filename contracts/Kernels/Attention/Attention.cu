@@ -61,47 +61,63 @@ template <int M, int N> __device__ __forceinline__ void clear(float (&sums)[M][N
     }
 }
 
-/// sums = rows · columns over the dimensions, of the first `needed` columns.
-template <int Dims, int M, int N>
+/// sums = rows · columns over the dimensions, of the first `needed` columns; `Together` multiplications of the tensor cores between two additions in float32.
+template <int Dims, int Together, int M, int N>
 __device__ __forceinline__ void dots(float (&sums)[M][N][4], const float* rows, const float* columns, int dims, int needed) {
     clear(sums);
-#pragma unroll 2
-    for (int d = 0; d < dims; d += ProductStep) {
-        LeftFragment a[M];
+#pragma unroll 1
+    for (int d = 0; d < dims; d += Together * ProductStep) {
+        LeftFragment a[M][Together];
 #pragma unroll
-        for (int m = 0; m < M; m++)
-            a[m].template load<true>(rows + m * 16 * Stride<Dims> + d, Stride<Dims>);
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int s = 0; s < Together; s++)
+                a[m][s].template load<true>(rows + m * 16 * Stride<Dims> + d + s * ProductStep, Stride<Dims>);
+        }
 #pragma unroll
         for (int n = 0; n < N; n += Piece) {
             if (8 * n < needed) {
-                RightFragment b[Piece];
-                RightFragment::load<true>(b, columns + n * 8 * Stride<Dims> + d, Stride<Dims>);
+                RightFragment b[Together][Piece];
 #pragma unroll
-                for (int m = 0; m < M; m++)
-                    multiply(sums[m] + n, a[m], b);
+                for (int s = 0; s < Together; s++)
+                    RightFragment::load<true>(b[s], columns + n * 8 * Stride<Dims> + d + s * ProductStep, Stride<Dims>);
+#pragma unroll
+                for (int m = 0; m < M; m++) {
+                    float parts[Piece][4];
+                    multiply_alone<false>(parts, a[m], b);
+                    add(sums[m] + n, parts);
+                }
             }
         }
     }
 }
 
 /// sums += weights · rows over the first `needed` rows, for all dimensions.
-template <int Dims, int M, int N>
+template <int Dims, int Together, int M, int N>
 __device__ __forceinline__ void add_rows(float (&sums)[M][Dims / 8][4], const float (&weights)[M][N][4], const float* rows, int dims, int needed) {
 #pragma unroll
-    for (int n = 0; n < N; n++) {
+    for (int n = 0; n < N; n += Together) {
         if (8 * n < needed) {
-            LeftFragment a[M];
+            LeftFragment a[M][Together];
 #pragma unroll
-            for (int m = 0; m < M; m++)
-                a[m].of_sums(weights[m][n]);
+            for (int m = 0; m < M; m++) {
+#pragma unroll
+                for (int s = 0; s < Together; s++)
+                    a[m][s].of_sums(weights[m][n + s]);
+            }
 #pragma unroll
             for (int d = 0; d < Dims; d += PieceColumns) {
                 if (d < dims) {
-                    RightFragment b[Piece];
-                    RightFragment::load_pairs(b, rows + n * 8 * Stride<Dims> + d, Stride<Dims>);
+                    RightFragment b[Together][Piece];
 #pragma unroll
-                    for (int m = 0; m < M; m++)
-                        multiply(sums[m] + d / 8, a[m], b);
+                    for (int s = 0; s < Together; s++)
+                        RightFragment::load_pairs(b[s], rows + (n + s) * 8 * Stride<Dims> + d, Stride<Dims>);
+#pragma unroll
+                    for (int m = 0; m < M; m++) {
+                        float parts[Piece][4];
+                        multiply_alone<false>(parts, a[m], b);
+                        add(sums[m] + d / 8, parts);
+                    }
                 }
             }
         }
@@ -133,7 +149,7 @@ template <class F> __device__ __forceinline__ float of_row(float value, F combin
 }
 
 /// Keys and values of a tile have one place each: values come while scores are reckoned, the next keys while values are added up.
-template <int Dims, int M, int Keys>
+template <int Dims, int M, int Keys, int Together>
 __device__ void forward(const float* q, const float* k, const float* v, float* y, float* log_sums, const Sizes& sizes) {
     constexpr int Queries = Threads / WarpSize * 16 * M, N = Keys / 8;
     float* const shared = dynamic_shared<float>();
@@ -161,7 +177,7 @@ __device__ void forward(const float* q, const float* k, const float* v, float* y
         copy_commit();
         float scores[M][N][4];
         if (start < own_end) {
-            dots<Dims>(scores, tile_q + own * Stride<Dims>, tile_k, sizes.dims, own_end - start);
+            dots<Dims, Together>(scores, tile_q + own * Stride<Dims>, tile_k, sizes.dims, own_end - start);
 #pragma unroll
             for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -205,7 +221,7 @@ __device__ void forward(const float* q, const float* k, const float* v, float* y
             copy_rows<Dims, Keys>(tile_k, k + (start + Keys) * sizes.key_step(), sizes.key_step(), sizes.keys - start - Keys, sizes.dims);
         copy_commit();
         if (start < own_end)
-            add_rows<Dims>(values, scores, tile_v, sizes.dims, own_end - start);
+            add_rows<Dims, Together>(values, scores, tile_v, sizes.dims, own_end - start);
     }
 #pragma unroll
     for (int m = 0; m < M; m++) {
@@ -225,13 +241,13 @@ __device__ void forward(const float* q, const float* k, const float* v, float* y
 extern "C" __global__ void __launch_bounds__(Threads, 2) attention_forward_64(
     const float* q, const float* k, const float* v, float* y, float* log_sums,
     int queries, int keys, int heads, int key_heads, int dims, int causal, float scale) {
-    forward<64, 2, 64>(q, k, v, y, log_sums, {queries, keys, heads, key_heads, dims, causal, scale});
+    forward<64, 2, 32, 2>(q, k, v, y, log_sums, {queries, keys, heads, key_heads, dims, causal, scale});
 }
 
 extern "C" __global__ void __launch_bounds__(Threads, 2) attention_forward_128(
     const float* q, const float* k, const float* v, float* y, float* log_sums,
     int queries, int keys, int heads, int key_heads, int dims, int causal, float scale) {
-    forward<128, 1, 64>(q, k, v, y, log_sums, {queries, keys, heads, key_heads, dims, causal, scale});
+    forward<128, 1, 64, 2>(q, k, v, y, log_sums, {queries, keys, heads, key_heads, dims, causal, scale});
 }
 
 /// y · ∂y of each query: what the derivative of softmax takes off. Eight lanes have a query.
@@ -252,7 +268,7 @@ extern "C" __global__ void __launch_bounds__(Threads) attention_shifts(
 }
 
 /// A warp has 16 queries.
-template <int Dims, int Keys>
+template <int Dims, int Keys, int Together>
 __device__ void gradient_of_q(
     const float* q, const float* k, const float* v, const float* grad_y, const float* log_sums, const float* shifts, float* grad_q, const Sizes& sizes) {
     constexpr int Queries = Threads / WarpSize * 16, N = Keys / 8;
@@ -290,8 +306,8 @@ __device__ void gradient_of_q(
         if (start >= own_end)
             continue;
         float scores[1][N][4], of_weights[1][N][4];
-        dots<Dims>(scores, tile_q + own * Stride<Dims>, tile_k, sizes.dims, own_end - start);
-        dots<Dims>(of_weights, given + own * Stride<Dims>, tile_v, sizes.dims, own_end - start);
+        dots<Dims, Together>(scores, tile_q + own * Stride<Dims>, tile_k, sizes.dims, own_end - start);
+        dots<Dims, Together>(of_weights, given + own * Stride<Dims>, tile_v, sizes.dims, own_end - start);
 #pragma unroll
         for (int n = 0; n < N; n++) {
 #pragma unroll
@@ -301,7 +317,7 @@ __device__ void gradient_of_q(
                 scores[0][n][i] = start + 8 * n + fragment_column(i) < seen[half] ? weight * (of_weights[0][n][i] - shift[half]) : 0;
             }
         }
-        add_rows<Dims>(grads, scores, tile_k, sizes.dims, own_end - start);
+        add_rows<Dims, Together>(grads, scores, tile_k, sizes.dims, own_end - start);
     }
 #pragma unroll
     for (int half = 0; half < 2; half++) {
@@ -313,17 +329,17 @@ __device__ void gradient_of_q(
 extern "C" __global__ void __launch_bounds__(Threads, 3) attention_grad_q_64(
     const float* q, const float* k, const float* v, const float* grad_y, const float* log_sums, const float* shifts, float* grad_q,
     int queries, int keys, int heads, int key_heads, int dims, int causal, float scale) {
-    gradient_of_q<64, 64>(q, k, v, grad_y, log_sums, shifts, grad_q, {queries, keys, heads, key_heads, dims, causal, scale});
+    gradient_of_q<64, 32, 2>(q, k, v, grad_y, log_sums, shifts, grad_q, {queries, keys, heads, key_heads, dims, causal, scale});
 }
 
 extern "C" __global__ void __launch_bounds__(Threads, 2) attention_grad_q_128(
     const float* q, const float* k, const float* v, const float* grad_y, const float* log_sums, const float* shifts, float* grad_q,
     int queries, int keys, int heads, int key_heads, int dims, int causal, float scale) {
-    gradient_of_q<128, 32>(q, k, v, grad_y, log_sums, shifts, grad_q, {queries, keys, heads, key_heads, dims, causal, scale});
+    gradient_of_q<128, 32, 2>(q, k, v, grad_y, log_sums, shifts, grad_q, {queries, keys, heads, key_heads, dims, causal, scale});
 }
 
 /// A warp has 16 keys; scores and weights are transposed, keys by queries.
-template <int Dims, int Queries>
+template <int Dims, int Queries, int Together>
 __device__ void gradients_of_kv(
     const float* q, const float* k, const float* v, const float* grad_y, const float* log_sums, const float* shifts, float* grad_k, float* grad_v,
     const Sizes& sizes) {
@@ -354,8 +370,8 @@ __device__ void gradients_of_kv(
             if (first + own >= sizes.seen_before(start + count))
                 continue;
             float weights[1][N][4], grads[1][N][4];
-            dots<Dims>(weights, tile_k + own * Stride<Dims>, tile_q, sizes.dims, count);
-            dots<Dims>(grads, tile_v + own * Stride<Dims>, given, sizes.dims, count);
+            dots<Dims, Together>(weights, tile_k + own * Stride<Dims>, tile_q, sizes.dims, count);
+            dots<Dims, Together>(grads, tile_v + own * Stride<Dims>, given, sizes.dims, count);
 #pragma unroll
             for (int n = 0; n < N; n++) {
 #pragma unroll
@@ -372,8 +388,8 @@ __device__ void gradients_of_kv(
                     }
                 }
             }
-            add_rows<Dims>(of_v, weights, given, sizes.dims, count);
-            add_rows<Dims>(of_k, grads, tile_q, sizes.dims, count);
+            add_rows<Dims, Together>(of_v, weights, given, sizes.dims, count);
+            add_rows<Dims, Together>(of_k, grads, tile_q, sizes.dims, count);
         }
     }
 #pragma unroll
@@ -388,14 +404,14 @@ __device__ void gradients_of_kv(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(Threads, 2) attention_grad_kv_64(
+extern "C" __global__ void __launch_bounds__(Threads, 3) attention_grad_kv_64(
     const float* q, const float* k, const float* v, const float* grad_y, const float* log_sums, const float* shifts, float* grad_k, float* grad_v,
     int queries, int keys, int heads, int key_heads, int dims, int causal, float scale) {
-    gradients_of_kv<64, 64>(q, k, v, grad_y, log_sums, shifts, grad_k, grad_v, {queries, keys, heads, key_heads, dims, causal, scale});
+    gradients_of_kv<64, 32, 1>(q, k, v, grad_y, log_sums, shifts, grad_k, grad_v, {queries, keys, heads, key_heads, dims, causal, scale});
 }
 
 extern "C" __global__ void __launch_bounds__(Threads, 2) attention_grad_kv_128(
     const float* q, const float* k, const float* v, const float* grad_y, const float* log_sums, const float* shifts, float* grad_k, float* grad_v,
     int queries, int keys, int heads, int key_heads, int dims, int causal, float scale) {
-    gradients_of_kv<128, 32>(q, k, v, grad_y, log_sums, shifts, grad_k, grad_v, {queries, keys, heads, key_heads, dims, causal, scale});
+    gradients_of_kv<128, 32, 1>(q, k, v, grad_y, log_sums, shifts, grad_k, grad_v, {queries, keys, heads, key_heads, dims, causal, scale});
 }

@@ -10,8 +10,7 @@ internal sealed class AttentionCuda : CudaKernel
     private const int NarrowDims = 64;                       // of heads that the kernels for 64 take
     private const int Tile = 64;                             // queries or keys of a block
     private const int LanesOfShift = 8;
-    private const int NarrowBytes = 256 * (NarrowDims + 4) * sizeof(float);
-    private const int WideBytes = 192 * (MostDims + 4) * sizeof(float);
+    private const int SharedRows = 192;                      // of queries and keys together
     private const string LogSums = "log_sums";
 
     public override string SourceName => "Attention.cu";
@@ -52,7 +51,7 @@ internal sealed class AttentionCuda : CudaKernel
     /// <summary>A block for so many rows of a head of a sequence.</summary>
     private static void Launch(OpCall call, CudaLauncher cuda, string kernel, long rows, int rowsOfBlock, int heads, CudaArgument[] arrays) => cuda.Launch(
         kernel + (IsNarrow(call) ? "_64" : "_128"), new CudaSize(CudaSize.Pieces(rows, rowsOfBlock), call.Count("B") * heads), Threads,
-        IsNarrow(call) ? NarrowBytes : WideBytes, [.. arrays, .. Sizes(call)]);
+        SharedRows * ((IsNarrow(call) ? NarrowDims : MostDims) + 4) * sizeof(float), [.. arrays, .. Sizes(call)]);
 
     private static bool IsNarrow(OpCall call) => call.Size("D") <= NarrowDims;
 

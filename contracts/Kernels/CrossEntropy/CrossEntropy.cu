@@ -7,8 +7,8 @@
 
 using namespace zoo;
 
-using Large = ProductPlan<128, 128, 64, 32, 16, 4>;
-using Small = ProductPlan<64, 64, 32, 32, 16, 4>;
+using Large = LargeProduct;
+using Small = SmallProduct;
 
 constexpr int Threads = 256;
 constexpr int FoldRows = 32, FoldParts = 8;
@@ -66,12 +66,12 @@ __device__ void logits_parts(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(Large::Threads, 2) cross_entropy_parts_large(
+extern "C" __global__ void __launch_bounds__(Large::Threads, Large::Blocks) cross_entropy_parts_large(
     const float* hidden, const float* weight, const float* bias, const i64* targets, Part* parts, float* target_logits, int rows, int entries, int dims) {
     logits_parts<Large>(hidden, weight, bias, targets, parts, target_logits, rows, entries, dims);
 }
 
-extern "C" __global__ void __launch_bounds__(Small::Threads) cross_entropy_parts_small(
+extern "C" __global__ void __launch_bounds__(Small::Threads, Small::Blocks) cross_entropy_parts_small(
     const float* hidden, const float* weight, const float* bias, const i64* targets, Part* parts, float* target_logits, int rows, int entries, int dims) {
     logits_parts<Small>(hidden, weight, bias, targets, parts, target_logits, rows, entries, dims);
 }
@@ -128,13 +128,13 @@ __device__ void logits_gradients(
     });
 }
 
-extern "C" __global__ void __launch_bounds__(Large::Threads, 2) cross_entropy_gradients_large(
+extern "C" __global__ void __launch_bounds__(Large::Threads, Large::Blocks) cross_entropy_gradients_large(
     const float* hidden, const float* weight, const float* bias, const i64* targets, const float* log_sums, const float* grad_loss, float* grads, int rows,
     int first, int entries, int dims) {
     logits_gradients<Large>(hidden, weight, bias, targets, log_sums, grad_loss, grads, rows, first, entries, dims);
 }
 
-extern "C" __global__ void __launch_bounds__(Small::Threads) cross_entropy_gradients_small(
+extern "C" __global__ void __launch_bounds__(Small::Threads, Small::Blocks) cross_entropy_gradients_small(
     const float* hidden, const float* weight, const float* bias, const i64* targets, const float* log_sums, const float* grad_loss, float* grads, int rows,
     int first, int entries, int dims) {
     logits_gradients<Small>(hidden, weight, bias, targets, log_sums, grad_loss, grads, rows, first, entries, dims);
@@ -159,12 +159,12 @@ __device__ void hidden_gradients(const float* grads, const float* weight, float*
     });
 }
 
-extern "C" __global__ void __launch_bounds__(Large::Threads, 2) cross_entropy_grad_hidden_large(
+extern "C" __global__ void __launch_bounds__(Large::Threads, Large::Blocks) cross_entropy_grad_hidden_large(
     const float* grads, const float* weight, float* grad_hidden, int rows, int entries, int dims, int add) {
     hidden_gradients<Large>(grads, weight, grad_hidden, rows, entries, dims, add);
 }
 
-extern "C" __global__ void __launch_bounds__(Small::Threads) cross_entropy_grad_hidden_small(
+extern "C" __global__ void __launch_bounds__(Small::Threads, Small::Blocks) cross_entropy_grad_hidden_small(
     const float* grads, const float* weight, float* grad_hidden, int rows, int entries, int dims, int add) {
     hidden_gradients<Small>(grads, weight, grad_hidden, rows, entries, dims, add);
 }
@@ -179,12 +179,12 @@ template <class Plan> __device__ void weight_gradients(const float* grads, const
     });
 }
 
-extern "C" __global__ void __launch_bounds__(Large::Threads, 2) cross_entropy_grad_weight_large(
+extern "C" __global__ void __launch_bounds__(Large::Threads, Large::Blocks) cross_entropy_grad_weight_large(
     const float* grads, const float* hidden, float* grad_weight, int rows, int entries, int dims) {
     weight_gradients<Large>(grads, hidden, grad_weight, rows, entries, dims);
 }
 
-extern "C" __global__ void __launch_bounds__(Small::Threads) cross_entropy_grad_weight_small(
+extern "C" __global__ void __launch_bounds__(Small::Threads, Small::Blocks) cross_entropy_grad_weight_small(
     const float* grads, const float* hidden, float* grad_weight, int rows, int entries, int dims) {
     weight_gradients<Small>(grads, hidden, grad_weight, rows, entries, dims);
 }

@@ -2,7 +2,7 @@
 //
 // A tf32 has 10 bits of fraction, too few for a gradient. So each number is split in two, x = high + low, both tf32, and a product is
 // low·high + high·low + high·high: what is left out is 2^-22 of it. Tensor cores cut their sums off instead of rounding them, which adds up over
-// thousands of steps; so they add no more than eight steps, and the rest is added in float32.
+// thousands of steps; so they add no more than sixteen steps, and the rest is added in float32.
 //
 // An operand is a matrix of lines (rows of the first factor, columns of the second) by steps of the sum. In memory either the steps of a line follow
 // each other (`Along`: line · stride + step) or the lines of a step do (step · stride + line). In shared memory a stride is 4 beyond a multiple
@@ -29,20 +29,35 @@ struct LeftFragment {
 
     __device__ __forceinline__ void set(int r, float x) { split_tf32(x, high[r], low[r]); }
 
-    /// From shared memory: `at` is the first line's first step. Numbers of steps t and t + 4 are multiplied by `scale` where they are not `Along`.
-    template <bool Along> __device__ __forceinline__ void load(const float* at, int stride, const float (&scale)[2] = {1, 1}) {
-        u32 bits[4];
+    /// The numbers as they are in shared memory: `at` is the first line's first step.
+    template <bool Along> __device__ static __forceinline__ void read(u32 (&bits)[4], const float* at, int stride) {
         if constexpr (Along) {
             load_matrix(bits, at + lane() % 16 * stride + lane() / 16 * 4);
         } else {
             at += lane() % 4 * stride + lane() / 4;
 #pragma unroll
             for (int r = 0; r < 4; r++)
-                bits[r] = __float_as_uint(at[r / 2 * 4 * stride + r % 2 * 8] * scale[r / 2]);
+                bits[r] = __float_as_uint(at[r / 2 * 4 * stride + r % 2 * 8]);
         }
+    }
+
+    __device__ __forceinline__ void split(const u32 (&bits)[4]) {
 #pragma unroll
         for (int r = 0; r < 4; r++)
             set(r, __uint_as_float(bits[r]));
+    }
+
+    /// The same where steps t and t + 4 are multiplied by `scale` first.
+    __device__ __forceinline__ void split(const u32 (&bits)[4], const float (&scale)[2]) {
+#pragma unroll
+        for (int r = 0; r < 4; r++)
+            set(r, __uint_as_float(bits[r]) * scale[r / 2]);
+    }
+
+    template <bool Along> __device__ __forceinline__ void load(const float* at, int stride) {
+        u32 bits[4];
+        read<Along>(bits, at, stride);
+        split(bits);
     }
 
     /// Of a product's own 16 by 8 sums, as they are: steps t and t + 4 are then columns 2 t and 2 t + 1, and the second factor must be `load_pairs`.
@@ -95,18 +110,35 @@ struct RightFragment {
     }
 };
 
-/// 16 rows by Columns · 8 columns of a product, as the fragments have them.
-template <int Columns> __device__ __forceinline__ void multiply(float (*sums)[4], const LeftFragment& a, const RightFragment (&b)[Columns]) {
-    float parts[Columns][4];
+/// 16 rows by Columns · 8 columns of a product over Steps · 8 steps, as the fragments have them: in place of what is in `sums`. Small terms come first.
+/// `Exact` says that the second factor's numbers are tf32 as they are: whole numbers of 8 bits, for one.
+template <bool Exact, int Columns, int Steps>
+__device__ __forceinline__ void multiply_alone(float (&sums)[Columns][4], const LeftFragment (&a)[Steps], const RightFragment (&b)[Steps][Columns]) {
 #pragma unroll
-    for (int n = 0; n < Columns; n++)
-        mma_tf32_alone(parts[n], a.low, b[n].high);
+    for (int s = 0; s < Steps; s++) {
 #pragma unroll
-    for (int n = 0; n < Columns; n++)
-        mma_tf32(parts[n], a.high, b[n].low);
+        for (int n = 0; n < Columns; n++) {
+            if (s == 0)
+                mma_tf32_alone(sums[n], a[s].low, b[s][n].high);
+            else
+                mma_tf32(sums[n], a[s].low, b[s][n].high);
+        }
+    }
 #pragma unroll
-    for (int n = 0; n < Columns; n++)
-        mma_tf32(parts[n], a.high, b[n].high);
+    for (int s = 0; s < Steps && !Exact; s++) {
+#pragma unroll
+        for (int n = 0; n < Columns; n++)
+            mma_tf32(sums[n], a[s].high, b[s][n].low);
+    }
+#pragma unroll
+    for (int s = 0; s < Steps; s++) {
+#pragma unroll
+        for (int n = 0; n < Columns; n++)
+            mma_tf32(sums[n], a[s].high, b[s][n].high);
+    }
+}
+
+template <int Columns> __device__ __forceinline__ void add(float (*sums)[4], const float (&parts)[Columns][4]) {
 #pragma unroll
     for (int n = 0; n < Columns; n++) {
 #pragma unroll
@@ -115,21 +147,11 @@ template <int Columns> __device__ __forceinline__ void multiply(float (*sums)[4]
     }
 }
 
-/// The same where the second factor's numbers are tf32 as they are: whole numbers of 8 bits, for one.
-template <int Columns> __device__ __forceinline__ void multiply_exact(float (*sums)[4], const LeftFragment& a, const RightFragment (&b)[Columns]) {
+/// Adds such a product over eight steps.
+template <int Columns> __device__ __forceinline__ void multiply(float (*sums)[4], const LeftFragment& a, const RightFragment (&b)[Columns]) {
     float parts[Columns][4];
-#pragma unroll
-    for (int n = 0; n < Columns; n++)
-        mma_tf32_alone(parts[n], a.low, b[n].high);
-#pragma unroll
-    for (int n = 0; n < Columns; n++)
-        mma_tf32(parts[n], a.high, b[n].high);
-#pragma unroll
-    for (int n = 0; n < Columns; n++) {
-#pragma unroll
-        for (int i = 0; i < 4; i++)
-            sums[n][i] += parts[n][i];
-    }
+    multiply_alone<false>(parts, reinterpret_cast<const LeftFragment (&)[1]>(a), reinterpret_cast<const RightFragment (&)[1][Columns]>(b));
+    add(sums, parts);
 }
 
 /// The row and the column of element i of a fragment, for this lane.
@@ -148,9 +170,10 @@ struct Factor {
 };
 
 /// How a block multiplies: tiles of Rows by Columns, warps with RowsOfWarp by ColumnsOfWarp of them each, Depth steps at a time, Stages of which are in
-/// shared memory at once.
-template <int TileRows, int TileColumns, int WarpRows, int WarpColumns, int StageDepth, int StageCount> struct ProductPlan {
+/// shared memory at once; so many Blocks share a multiprocessor.
+template <int TileRows, int TileColumns, int WarpRows, int WarpColumns, int StageDepth, int StageCount, int BlockCount> struct ProductPlan {
     static constexpr int Rows = TileRows, Columns = TileColumns, RowsOfWarp = WarpRows, ColumnsOfWarp = WarpColumns, Depth = StageDepth, Stages = StageCount;
+    static constexpr int Blocks = BlockCount;
     static constexpr int WarpsAcross = Columns / ColumnsOfWarp, Threads = Rows / RowsOfWarp * WarpsAcross * WarpSize;
     static constexpr int Fragments = RowsOfWarp / 16, ColumnFragments = ColumnsOfWarp / 8;
 
@@ -161,6 +184,10 @@ template <int TileRows, int TileColumns, int WarpRows, int WarpColumns, int Stag
     static constexpr int StageFloats = larger(floats<true>(Rows), floats<false>(Rows)) + larger(floats<true>(Columns), floats<false>(Columns));
     static constexpr int SharedBytes = Stages * StageFloats * static_cast<int>(sizeof(float));
 };
+
+/// The two plans of the host side's ProductPlan: kernels end in "_large" and "_small".
+using LargeProduct = ProductPlan<128, 64, 64, 32, 16, 4, 3>;
+using SmallProduct = ProductPlan<64, 64, 32, 32, 16, 4, 3>;
 
 /// Asks for `Depth` steps from `first` on of the lines from `line` on; what there is not, is zero.
 template <class Plan, bool Along, int Lines>
@@ -266,6 +293,8 @@ template <class Plan> struct ProductSums {
 template <class Plan, bool AlongA, bool AlongB, bool ExactB = false>
 __device__ __forceinline__ void product(ProductSums<Plan>& result, const Factor& a, const Factor& b, ProductTile tile, int begin, int end) {
     constexpr int StrideA = Plan::template stride<AlongA>(Plan::Rows), StrideB = Plan::template stride<AlongB>(Plan::Columns);
+    constexpr int Together = 2;   // multiplications between two additions in float32
+    static_assert(Plan::Depth % (Together * ProductStep) == 0, "whole ones");
     constexpr int OffsetB = Plan::template floats<AlongA>(Plan::Rows), StageFloats = OffsetB + Plan::template floats<AlongB>(Plan::Columns);
     float* shared = dynamic_shared<float>();
     const int warp = threadIdx.x / WarpSize, own_row = warp / Plan::WarpsAcross * Plan::RowsOfWarp, own_column = warp % Plan::WarpsAcross * Plan::ColumnsOfWarp;
@@ -302,27 +331,40 @@ __device__ __forceinline__ void product(ProductSums<Plan>& result, const Factor&
             const float* left = shared + stage * StageFloats + (AlongA ? own_row * StrideA : own_row);
             const float* right = shared + stage * StageFloats + OffsetB + (AlongB ? own_column * StrideB : own_column);
 #pragma unroll
-            for (int k = 0; k < Plan::Depth; k += ProductStep) {
-                RightFragment columns[Plan::ColumnFragments];
-                RightFragment::load<AlongB>(columns, right + (AlongB ? k : k * StrideB), StrideB);
-                float scale[2] = {1, 1};
-                if (!AlongA && a.scales) {
-                    const int step = first + k + lane() % 4;
-                    scale[0] = step < end ? a.scales[step] : 0;
-                    scale[1] = step + 4 < end ? a.scales[step + 4] : 0;
+            for (int k = 0; k < Plan::Depth; k += Together * ProductStep) {
+                RightFragment columns[Together][Plan::ColumnFragments];
+                float scale[Together][2];
+                u32 bits[Together][4];
+#pragma unroll
+                for (int s = 0; s < Together; s++) {
+                    const int at = k + s * ProductStep, step = first + at + lane() % 4;
+                    RightFragment::load<AlongB>(columns[s], right + (AlongB ? at : at * StrideB), StrideB);
+                    LeftFragment::read<AlongA>(bits[s], left + (AlongA ? at : at * StrideA), StrideA);
+#pragma unroll
+                    for (int half = 0; half < 2; half++)
+                        scale[s][half] = AlongA || !a.scales ? 1 : step + 4 * half < end ? a.scales[step + 4 * half] : 0;
                 }
+                // What is multiplied is added one fragment later, and what comes next is read one earlier: neither is waited for.
+                float parts[2][Plan::ColumnFragments][4];
 #pragma unroll
                 for (int m = 0; m < Plan::Fragments; m++) {
-                    LeftFragment rows;
-                    if constexpr (AlongA)
-                        rows.load<true>(left + k + m * 16 * StrideA, StrideA);
-                    else
-                        rows.load<false>(left + k * StrideA + m * 16, StrideA, scale);
-                    if constexpr (ExactB)
-                        multiply_exact(result.sums[m], rows, columns);
-                    else
-                        multiply(result.sums[m], rows, columns);
+                    LeftFragment rows[Together];
+#pragma unroll
+                    for (int s = 0; s < Together; s++) {
+                        if (!AlongA && a.scales)
+                            rows[s].split(bits[s], scale[s]);
+                        else
+                            rows[s].split(bits[s]);
+                        if (m + 1 < Plan::Fragments) {
+                            const int at = k + s * ProductStep, line = (m + 1) * 16;
+                            LeftFragment::read<AlongA>(bits[s], left + (AlongA ? at + line * StrideA : at * StrideA + line), StrideA);
+                        }
+                    }
+                    multiply_alone<ExactB>(parts[m % 2], rows, columns);
+                    if (m > 0)
+                        add(result.sums[m - 1], parts[(m - 1) % 2]);
                 }
+                add(result.sums[Plan::Fragments - 1], parts[(Plan::Fragments - 1) % 2]);
             }
         }
         stage = stage + 1 < Plan::Stages ? stage + 1 : 0;

@@ -69,7 +69,7 @@ public sealed class TransformerCudaTests
         using var scope = NewDisposeScope();
         manual_seed(1);
         var inputs = new NamedTensors { ["q"] = randn(1, queries, heads, dim), ["k"] = randn(1, keys, keyHeads, dim), ["v"] = randn(1, keys, keyHeads, dim) };
-        EmulatedOp.Check(Attention.Instance, inputs, 4e-6, new(new() { ["causal"] = causal }));
+        EmulatedOp.Check(Attention.Instance, inputs, 8e-7, new(new() { ["causal"] = causal }));
     }
 
     [TestCase("q"), TestCase("k"), TestCase("v")]
@@ -78,23 +78,23 @@ public sealed class TransformerCudaTests
         using var scope = NewDisposeScope();
         manual_seed(1);
         var inputs = new NamedTensors { ["q"] = randn(2, 19, 2, 8), ["k"] = randn(2, 19, 1, 8), ["v"] = randn(2, 19, 1, 8) };
-        EmulatedOp.Check(Attention.Instance, inputs, 4e-6, wanted: [wanted]);
+        EmulatedOp.Check(Attention.Instance, inputs, 8e-7, wanted: [wanted]);
     }
 
     [TestCase(1, 1, 1, false), TestCase(17, 5, 7, true), TestCase(33, 33, 65, true), TestCase(65, 3, 40, false), TestCase(513, 2, 3, true)]
-    [TestCase(2, 3, 4100, true)]   // two chunks
+    [TestCase(2, 3, 6150, true)]   // two chunks
     [TestCase(300, 20, 1100, true), TestCase(260, 9, 1030, false)]   // large tiles, copied 16 bytes at a time or 4
     public void CrossEntropy_AnySize_EqualsFloat64(int rows, int dim, int vocabulary, bool bias)
     {
         using var scope = NewDisposeScope();
-        EmulatedOp.Check(CrossEntropy.Instance, Heads(rows, dim, vocabulary, bias), 2e-6);
+        EmulatedOp.Check(CrossEntropy.Instance, Heads(rows, dim, vocabulary, bias), 5e-7);
     }
 
     [TestCase("hidden"), TestCase("weight"), TestCase("bias")]
     public void CrossEntropy_OneGradientOnly_IsThat(string wanted)
     {
         using var scope = NewDisposeScope();
-        EmulatedOp.Check(CrossEntropy.Instance, Heads(9, 5, 7, bias: true), 2e-6, wanted: [wanted]);
+        EmulatedOp.Check(CrossEntropy.Instance, Heads(9, 5, 7, bias: true), 5e-7, wanted: [wanted]);
     }
 
     private static NamedTensors Heads(int rows, int dim, int vocabulary, bool bias)

@@ -198,15 +198,15 @@ __device__ void whole_product(
     }
 }
 
-using Large = ProductPlan<128, 128, 64, 32, 16, 4>;
-using Small = ProductPlan<64, 64, 32, 32, 16, 4>;
+using Large = LargeProduct;
+using Small = SmallProduct;
 
-extern "C" __global__ void __launch_bounds__(Large::Threads, 2) bitlinear_product_large(
+extern "C" __global__ void __launch_bounds__(Large::Threads, Large::Blocks) bitlinear_product_large(
     const i8* bytes, const i8* codes, const float* scales, const float* weight_scale, const float* bias, float* y, int rows, int outputs, int stride) {
     whole_product<Large>(bytes, codes, scales, weight_scale, bias, y, rows, outputs, stride);
 }
 
-extern "C" __global__ void __launch_bounds__(Small::Threads) bitlinear_product_small(
+extern "C" __global__ void __launch_bounds__(Small::Threads, Small::Blocks) bitlinear_product_small(
     const i8* bytes, const i8* codes, const float* scales, const float* weight_scale, const float* bias, float* y, int rows, int outputs, int stride) {
     whole_product<Small>(bytes, codes, scales, weight_scale, bias, y, rows, outputs, stride);
 }
@@ -228,12 +228,12 @@ __device__ void grad_normed_of(const float* grad_y, const float* codes, const fl
     });
 }
 
-extern "C" __global__ void __launch_bounds__(Large::Threads, 2) bitlinear_grad_normed_large(
+extern "C" __global__ void __launch_bounds__(Large::Threads, Large::Blocks) bitlinear_grad_normed_large(
     const float* grad_y, const float* codes, const float* weight_scale, float* grad_normed, int rows, int inputs, int outputs) {
     grad_normed_of<Large>(grad_y, codes, weight_scale, grad_normed, rows, inputs, outputs);
 }
 
-extern "C" __global__ void __launch_bounds__(Small::Threads) bitlinear_grad_normed_small(
+extern "C" __global__ void __launch_bounds__(Small::Threads, Small::Blocks) bitlinear_grad_normed_small(
     const float* grad_y, const float* codes, const float* weight_scale, float* grad_normed, int rows, int inputs, int outputs) {
     grad_normed_of<Small>(grad_y, codes, weight_scale, grad_normed, rows, inputs, outputs);
 }
@@ -252,12 +252,12 @@ __device__ void grad_weight_of(const float* grad_y, const float* inverses, const
     });
 }
 
-extern "C" __global__ void __launch_bounds__(Large::Threads, 2) bitlinear_grad_weight_large(
+extern "C" __global__ void __launch_bounds__(Large::Threads, Large::Blocks) bitlinear_grad_weight_large(
     const float* grad_y, const float* inverses, const float* values, float* parts, int rows, int inputs, int outputs, int slice) {
     grad_weight_of<Large>(grad_y, inverses, values, parts, rows, inputs, outputs, slice);
 }
 
-extern "C" __global__ void __launch_bounds__(Small::Threads) bitlinear_grad_weight_small(
+extern "C" __global__ void __launch_bounds__(Small::Threads, Small::Blocks) bitlinear_grad_weight_small(
     const float* grad_y, const float* inverses, const float* values, float* parts, int rows, int inputs, int outputs, int slice) {
     grad_weight_of<Small>(grad_y, inverses, values, parts, rows, inputs, outputs, slice);
 }

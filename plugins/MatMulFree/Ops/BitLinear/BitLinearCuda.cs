@@ -8,9 +8,7 @@ internal sealed class BitLinearCuda : CudaKernel
 {
     private const int Threads = 256;
     private const int Padding = 64;                         // bytes of a step of the product in whole numbers
-    private const int LeastSteps = 128;                     // of a slice of rows
     private const int BlocksOfMultiprocessor = 4;
-    private const int TilesOfMultiprocessor = 2;
     private const long LeastSlice = 1 << 14;                // weights of a block
     private const long MostRows = 1 << 30;
 
@@ -67,8 +65,7 @@ internal sealed class BitLinearCuda : CudaKernel
     private static void WeightGradient(BitLinearSizes sizes, KernelArray given, KernelArray inverses, KernelArray values, KernelArray target, CudaLauncher cuda)
     {
         var (rows, plan) = ((int)sizes.Rows, new ProductPlan(sizes.Outputs, sizes.Inputs, cuda.Device));
-        var room = Math.Max(1, cuda.Device.MultiprocessorCount * TilesOfMultiprocessor / plan.Count);
-        var slice = CudaSize.Pieces(rows, Math.Clamp(rows / LeastSteps, 1, room));
+        var slice = CudaSize.Pieces(rows, plan.Slices(rows));
         var slices = CudaSize.Pieces(rows, slice);
         var parts = slices == 1 ? target : cuda.Scratch(slices * target.Length);
         plan.Launch(cuda, "bitlinear_grad_weight", slices, given, inverses, values, parts, rows, sizes.Inputs, sizes.Outputs, slice);
