@@ -46,8 +46,9 @@ struct BackwardSteps {
 
     __device__ Inputs load(int step) const {
         const float decay = __ldg(a + at(step)), given = grad_h ? __ldg(grad_h + at(step)) : 0;
-        const float earlier = !grad_a ? 0 : step < length - 1 ? __ldg(h + at(step) - stride) : initial ? __ldg(initial) : 0;
-        return {decay, given, earlier};
+        // One load whichever it is: two in two branches would be waited for.
+        const float* const earlier = !grad_a ? nullptr : step < length - 1 ? h + at(step) - stride : initial;
+        return {decay, given, earlier ? __ldg(earlier) : 0};
     }
 
     __device__ Change change(const Inputs& of) const { return {of.decay, of.decay * of.given}; }

@@ -162,9 +162,11 @@ template <class Cell> struct BackwardSteps {
     __device__ Inputs load(int step) const {
         const i64 i = at(step);
         const bool gated = Cell::MayHaveOutputGate && gate;
+        // One load whichever it is: two in two branches would be waited for.
+        const float* const before = step == length - 1 ? initial : states ? states + i - stride : nullptr;
         return {
             at_or_zero(x, i), __ldg(first + i), Cell::HasSecond ? __ldg(second + i) : 0, gated ? __ldg(gate + i) : 0, at_or_zero(grad_output, i),
-            step < length - 1 ? at_or_zero(states, i - stride) : at_or_zero(initial, 0), gated ? at_or_zero(states, i) : 0};
+            at_or_zero(before, 0), gated ? at_or_zero(states, i) : 0};
     }
 
     /// The gradient that was given for the state itself.
