@@ -11,6 +11,7 @@ internal sealed class SageCuda : CudaKernel
     private const int UniformKeys = 64;         // keys of a thread that may have one factor
     private const int LeastTokensOfPiece = 64;  // of a sum over tokens
     private const int MostPieces = 64;
+    private const int FinishDims = 32;
     private const int WholeTokens = 16;         // of the mean of FP8 values
     private const int LeastOfFp8 = 89;
 
@@ -59,7 +60,7 @@ internal sealed class SageCuda : CudaKernel
         {
             var sums = cuda.Scratch(Math.Max(1, (long)rows * blocks * dims), sizeof(double));
             Survey(rows, blocks, QuantizedInputs.TokensOfMean, queries, new(arrays["q"], sums), default);
-            Means(sums, queryMeans, rows * blocks, 1, QuantizedInputs.TokensOfMean);
+            Finish(sums, queryMeans, rows * blocks, 1, QuantizedInputs.TokensOfMean, default);
         }
         var (q, queryScales) = Quantize(
             "q", queryMeans, rows, queries, paddedQueries, blocks, TokenGroups.OfQueries(settings.Granularity, settings.Tiles, queries),
@@ -112,18 +113,15 @@ internal sealed class SageCuda : CudaKernel
                     valueScales.IsPresent ? cuda.Scratch(count) : default, valueScales.IsPresent ? cuda.Scratch(count) : default);
             }
             Survey(keyRows, pieces, piece, keys, ofKeys, ofValues);
-            if (keyMeans.IsPresent)
-                Means(ofKeys.Sums, keyMeans, keyRows, pieces, keys);
-            if (valueMeans.IsPresent)
-                Means(ofValues.Sums, valueMeans, keyRows, pieces, settings.SecondProduct == SecondProduct.E4M3 ? Whole(keys, WholeTokens) : keys);
-            if (valueScales.IsPresent)
-            {
-                var channels = (long)keyRows * paddedDims;
-                cuda.Launch("sage_value_scales", CudaSize.Pieces(channels, QuantizeThreads), QuantizeThreads, 0,
-                    ofValues.Most, ofValues.Least, valueMeans, valueFactors, valueScales, arrays["v_scale"], channels, dims, paddedDims, pieces,
-                    keys % WholeTokens != 0 ? 1 : 0, (float)settings.LargestValue);
-            }
+            if (ofKeys.Numbers.IsPresent || ofValues.Numbers.IsPresent)
+                Finish(ofKeys.Sums, keyMeans, keyRows, pieces, keys, ofValues);
         }
+
+        void Finish(KernelArray sums, KernelArray means, int rowCount, int pieces, int divisor, SurveyedArray ofValues) =>
+            cuda.Launch("sage_finish", new CudaSize(rowCount, CudaSize.Pieces(paddedDims, FinishDims), ofValues.Numbers.IsPresent ? 2 : 1), QuantizeThreads, 0,
+                sums, means, divisor, ofValues.Sums, ofValues.Most, ofValues.Least, valueMeans,
+                settings.SecondProduct == SecondProduct.E4M3 ? Whole(keys, WholeTokens) : keys, valueFactors, valueScales, arrays["v_scale"], dims, paddedDims, pieces,
+                keys % WholeTokens != 0 ? 1 : 0, (float)settings.LargestValue);
 
         void Survey(int rowCount, int pieces, int piece, int tokens, SurveyedArray first, SurveyedArray second)
         {
@@ -135,9 +133,6 @@ internal sealed class SageCuda : CudaKernel
             cuda.Launch("sage_survey", new CudaSize(pieces, rowCount, second.Numbers.IsPresent ? 2 : 1), QuantizeThreads, 0,
                 first.Numbers, first.Sums, first.Most, first.Least, second.Numbers, second.Sums, second.Most, second.Least, tokens, dims, piece, pieces, isVector ? 1 : 0);
         }
-
-        void Means(KernelArray sums, KernelArray means, int rowCount, int pieces, int divisor) =>
-            cuda.Launch("sage_means", CudaSize.Pieces((long)rowCount * dims, QuantizeThreads), QuantizeThreads, 0, sums, means, (long)rowCount * dims, dims, pieces, divisor);
 
         (KernelArray Integers, KernelArray Scales) Quantize(
             string name, KernelArray means, int rowCount, int tokens, int paddedTokens, int meanPieces, TokenGroups groups, float factor, float tokenFactor)

@@ -98,40 +98,52 @@ extern "C" __global__ void sage_survey(
         survey<false>(blockIdx.z ? x2 : x, out, tokens, dims, piece, pieces, shared_sums, shared_most, shared_least);
 }
 
-/// Means of all pieces of a row. A thread has a dim of a row.
-extern "C" __global__ void sage_means(const double* sums, float* means, i64 count, int dims, int pieces, int divisor) {
-    const i64 i = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (i >= count)
-        return;
-    sums += i / dims * pieces * dims + i % dims;
-    double sum = 0;
-    for (int p = 0; p < pieces; p++)
-        sum += sums[static_cast<i64>(p) * dims];
-    means[i] = static_cast<float>(sum) / divisor;
-}
+constexpr int FinishDims = 32;
 
-/// Scales of the channels of values: of the largest distance from the mean, that of tokens that only pad included. A thread has a channel of a row.
-extern "C" __global__ void sage_value_scales(
-    const float* most, const float* least, const float* means, float* factors, float* padded_scales, float* scales, i64 count, int dims, int padded_dims, int pieces,
-    int has_padding, float most_of_format) {
-    const i64 i = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (i >= count)
-        return;
-    const i64 row = i / padded_dims;
-    const int d = static_cast<int>(i % padded_dims);
-    float largest = 0;
-    if (d < dims) {
-        const float mean = means ? means[row * dims + d] : 0;
-        largest = means && has_padding ? fabsf(mean) : 0;
-        for (int p = 0; p < pieces; p++) {
-            const i64 at = (row * pieces + p) * dims + d;
-            largest = max_or_nan(largest, max_or_nan(fabsf(most[at] - mean), fabsf(least[at] - mean)));
+/// Of all pieces of a row: means of keys in the first half of the grid; in the second those of values, and the scales of their channels: by the largest
+/// distance from the mean, that of tokens that only pad included. A block has 32 dims of a row, and eight threads share the pieces of one.
+extern "C" __global__ void sage_finish(
+    const double* sums, float* means, int divisor, const double* value_sums, const float* most, const float* least, float* value_means, int value_divisor,
+    float* factors, float* padded_scales, float* scales, int dims, int padded_dims, int pieces, int has_padding, float most_of_format) {
+    __shared__ double parts[Threads];
+    __shared__ float above[Threads], below[Threads];
+    const i64 row = blockIdx.x;
+    const int d = blockIdx.y * FinishDims + threadIdx.x % FinishDims, part = threadIdx.x / FinishDims;
+    const bool of_values = blockIdx.z > 0, there = d < dims;
+    const double* from = of_values ? value_sums : sums;
+    double sum = 0;
+    float top = -infinity(), low = infinity();
+    for (int p = part; p < pieces && there; p += Threads / FinishDims) {
+        const i64 at = (row * pieces + p) * dims + d;
+        if (from)
+            sum += from[at];
+        if (of_values && most) {
+            top = max_or_nan(top, most[at]);
+            low = min_or_nan(low, least[at]);
         }
-        if (scales)
-            scales[row * dims + d] = largest / most_of_format;
     }
-    factors[i] = d < dims ? most_of_format / largest : 0;
-    padded_scales[i] = largest / most_of_format;
+    parts[threadIdx.x] = sum;
+    above[threadIdx.x] = top;
+    below[threadIdx.x] = low;
+    __syncthreads();
+    if (part > 0 || d >= padded_dims)
+        return;
+    for (int p = 1; p < Threads / FinishDims; p++) {
+        sum += parts[p * FinishDims + threadIdx.x];
+        top = max_or_nan(top, above[p * FinishDims + threadIdx.x]);
+        low = min_or_nan(low, below[p * FinishDims + threadIdx.x]);
+    }
+    const float mean = from ? static_cast<float>(sum) / (of_values ? value_divisor : divisor) : 0;
+    if (from && there)
+        (of_values ? value_means : means)[row * dims + d] = mean;
+    if (!of_values || !most)
+        return;
+    const float distance = max_or_nan(fabsf(top - mean), fabsf(low - mean));
+    const float largest = !there ? 0 : from && has_padding ? max_or_nan(fabsf(mean), distance) : distance;
+    if (scales && there)
+        scales[row * dims + d] = largest / most_of_format;
+    factors[row * padded_dims + d] = there ? most_of_format / largest : 0;
+    padded_scales[row * padded_dims + d] = largest / most_of_format;
 }
 
 // ---- integers
