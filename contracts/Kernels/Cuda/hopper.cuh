@@ -76,7 +76,7 @@ __device__ __forceinline__ void copy_bulk(void* shared, const void* global, int 
 //      lies at chunk c ^ (r & 7) of rows of 128 bytes, at c ^ (r / 2 & 3) of rows of 64 bytes. D: warp w has rows 16 w to 16 w + 15, as `mma_` functions
 //      lay out a result, columns in eights one after the other: number 4 j + i is row g + 8 (i / 2), column 8 j + 2 t + i % 2. A in registers likewise.
 
-/// Rows of 64 or 128 bytes in shared memory, beginning at a multiple of 8 of them (1,024 bytes at most). 32 bytes further along the rows: 2 more.
+/// Rows of 64 or 128 bytes in shared memory, beginning at a multiple of 8 of them.
 template <int RowBytes> __device__ __forceinline__ u64 matrix_rows(const void* shared) {
     static_assert(RowBytes == 64 || RowBytes == 128, "rows have 64 or 128 bytes");
 #ifdef ZOO_EMULATION
@@ -85,6 +85,16 @@ template <int RowBytes> __device__ __forceinline__ u64 matrix_rows(const void* s
     const u64 address = shared_address(shared);
 #endif
     return (address & 0x3FFFF) >> 4 | 1ull << 16 | static_cast<u64>(8 * RowBytes >> 4) << 32 | static_cast<u64>(RowBytes == 128 ? 1 : 2) << 62;
+}
+
+/// The rows that begin so many bytes further, a multiple of 16: 32 along the rows for the next product of a sum, or another array of the same layout.
+__device__ __forceinline__ u64 further(u64 rows, u32 bytes) { return rows >> 32 << 32 | (static_cast<u32>(rows) + (bytes >> 4)); }
+
+/// By whoever wrote shared memory that products read, before a barrier.
+__device__ __forceinline__ void shared_written() {
+#ifndef ZOO_EMULATION
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
 }
 
 /// Before the first product after registers of a result or a factor were written.
@@ -129,6 +139,8 @@ template <class T, int N> __device__ __forceinline__ void settle(T (&d)[N]) {
 #define ZOO_16(c, d, i) ZOO_4(c, d, i), ZOO_4(c, d, (i) + 4), ZOO_4(c, d, (i) + 8), ZOO_4(c, d, (i) + 12)
 #define ZOO_32(c, d) ZOO_16(c, d, 0), ZOO_16(c, d, 16)
 #define ZOO_64(c, d) ZOO_32(c, d), ZOO_16(c, d, 32), ZOO_16(c, d, 48)
+#define ZOO_36(c, d) ZOO_32(c, d), ZOO_4(c, d, 32)
+#define ZOO_68(c, d) ZOO_64(c, d), ZOO_4(c, d, 64)
 #define ZOO_NAMES_32 \
     "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
 #define ZOO_NAMES_64 \
@@ -178,10 +190,34 @@ __device__ __forceinline__ void group_mma_e4m3(float (&d)[64], const u32 (&a)[4]
 #endif
 }
 
+/// The same over 64 × 72 × 32: eight columns more, such as one of ones, whose result is the sum of a row of `a`.
+__device__ __forceinline__ void group_mma_e4m3(float (&d)[36], const u32 (&a)[4], u64 b, bool add) {
+#ifdef ZOO_EMULATION
+    emulation::group_multiply<emulation::E4m3>(d, 36, a, 0, b, add);
+#else
+    asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %41, 0;\nwgmma.mma_async.sync.aligned.m64n72k32.f32.e4m3.e4m3 {" ZOO_NAMES_32
+        ", %32, %33, %34, %35}, {%36, %37, %38, %39}, %40, add, 1, 1;\n}"
+        : ZOO_36("+f", d) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(add)));
+#endif
+}
+
+/// The same over 64 × 136 × 32.
+__device__ __forceinline__ void group_mma_e4m3(float (&d)[68], const u32 (&a)[4], u64 b, bool add) {
+#ifdef ZOO_EMULATION
+    emulation::group_multiply<emulation::E4m3>(d, 68, a, 0, b, add);
+#else
+    asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %73, 0;\nwgmma.mma_async.sync.aligned.m64n136k32.f32.e4m3.e4m3 {" ZOO_NAMES_64
+        ", %64, %65, %66, %67}, {%68, %69, %70, %71}, %72, add, 1, 1;\n}"
+        : ZOO_68("+f", d) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(add)));
+#endif
+}
+
 #undef ZOO_4
 #undef ZOO_16
 #undef ZOO_32
 #undef ZOO_64
+#undef ZOO_36
+#undef ZOO_68
 #undef ZOO_NAMES_32
 #undef ZOO_NAMES_64
 

@@ -104,12 +104,12 @@ EMULATOR_CALL void barrier_wait(void* barrier, unsigned phase) {
 
 // ---- matrices of a group of four warps
 
-constexpr int MostResults = 4;
+constexpr int MostResults = 4, MostColumns = 136;
 
 struct Result {
     void* to;
     int count, group;                           // -1: not committed
-    unsigned bits[64];
+    unsigned bits[MostColumns / 2];
 };
 
 struct Results {
@@ -118,8 +118,8 @@ struct Results {
 };
 
 EMULATOR_DATA Results results[MostThreads];
-EMULATOR_DATA unsigned char factor_bytes[128 * 32];
-EMULATOR_DATA unsigned factor_a[16 * 32], factor_b[128 * 32];
+EMULATOR_DATA unsigned char factor_bytes[MostColumns * 32];
+EMULATOR_DATA unsigned factor_a[16 * 32], factor_b[MostColumns * 32];
 
 EMULATOR_CALL void forget_what_is_under_way() {
     bulk_copy_count = 0;

@@ -20,15 +20,15 @@ internal sealed record AttentionPlan(string Name, int Dims, int Queries, int Key
     {
         var padded = dims <= NarrowDims ? NarrowDims : WideDims;
         return product == SecondProduct.E4M3 && architecture == Hopper
-            ? padded == NarrowDims ? OfGroups(padded, groups: 2, keys: 64) : OfGroups(padded, groups: 2, keys: 128)
+            ? padded == NarrowDims ? OfGroups(padded, groups: 3, keys: 128) : OfGroups(padded, groups: 2, keys: 128)
             : OfWarps(product, padded);
     }
 
     /// <summary>sage_hopper.cuh: a ring of four stages.</summary>
     private static AttentionPlan OfGroups(int dims, int groups, int keys)
     {
-        const int Stages = 4, QueriesOfGroup = 64, ThreadsOfGroup = 128;
-        var stage = (2 * keys * dims) + (keys * sizeof(float)) + (2 * sizeof(long));
+        const int Stages = 4, QueriesOfGroup = 64, ThreadsOfGroup = 128, OnesBytes = 1024;
+        var stage = (2 * keys * dims) + OnesBytes + (keys * sizeof(float)) + (2 * sizeof(long));
         return new($"sage_hopper_{dims}", dims, groups * QueriesOfGroup, keys, groups * ThreadsOfGroup, (groups * QueriesOfGroup * dims) + (Stages * stage) + sizeof(long));
     }
 

@@ -110,9 +110,8 @@ template <Kind Product, int Dims> __device__ __forceinline__ void attend(const C
 #pragma unroll
         for (int m = 0; m < RowTiles; m++) {
             const int query = mine + m * 16;
-            const bool whole = from + TileKeys <= call.keys && (!call.causal || from + TileKeys - 1 <= query + call.keys - call.queries);
             Scores<KeyTiles * 4> scores;
-            scores.soften(products[m], call, factors, correction, from, query + g, whole, query_scale[m], Sizes::Bytes ? Log2Of448 : 0, largest[m], total[m], shrink[m]);
+            scores.template soften<true>(products[m], call, factors, correction, from, query + g, tile < call.simple_tiles(query, TileKeys), query_scale[m], Sizes::Bytes ? Log2Of448 : 0, largest[m], total[m], shrink[m]);
 #pragma unroll
             for (int n = 0; n < KeyTiles; n++) {
 #pragma unroll

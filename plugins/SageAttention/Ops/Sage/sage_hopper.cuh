@@ -2,16 +2,20 @@
 //
 // A block has Groups times 64 queries of a head. Tiles of keys and values come by bulk copies into a ring of stages, which one thread fills: barriers say
 // when a stage is full, and when all groups are done with it, so that groups need not keep pace. While tensor cores multiply the next tile's keys and this
-// tile's weights, the group softens the tile before: its weights stay in registers as the second product's factor.
+// tile's weights, the group softens the tile before: its weights stay in registers as the second product's factor. Values have a channel of ones more,
+// whose result is the sum of the weights, rounded as they are multiplied.
 #pragma once
 #include "hopper.cuh"
 #include "sage_scores.cuh"
 
 #if ZOO_HOPPER
 
+constexpr u32 FourOnes = 0x38383838;                            // in e4m3
+
 template <int Dims, int Tile, int Groups, bool Overlap> struct HopperLayout {
     static constexpr int Stages = 4;
-    static constexpr int QueryBytes = Groups * 64 * Dims, KeyBytes = Tile * Dims, StageBytes = 2 * KeyBytes;
+    static constexpr int OnesBytes = 1024;                      // eight channels, of which the first is ones: 8 · Tile bytes
+    static constexpr int QueryBytes = Groups * 64 * Dims, KeyBytes = Tile * Dims, LoadedBytes = 2 * KeyBytes, StageBytes = LoadedBytes + OnesBytes;
     static constexpr int Factors = QueryBytes + Stages * StageBytes, Barriers = Factors + Stages * Tile * 4;
     static constexpr int SharedBytes = Barriers + (2 * Stages + 1) * 8;
     static constexpr int Ahead = Overlap ? Stages - 2 : Stages - 1;     // tiles asked for before their turn
@@ -30,15 +34,18 @@ template <int Dims, int Tile, int Groups, bool Overlap> __device__ __forceinline
     const float *key_scales = call.key_scales + key_row * call.padded_keys, *correction = call.corrections(row, of_group);
     const bool loads = threadIdx.x == (Groups - 1) * 128;       // of the group that sees most
 
-    auto stage = [&](int tile) { return shared + Sizes::QueryBytes + tile % Stages * Sizes::StageBytes; };
-    auto phase = [&](int tile) { return static_cast<u32>(tile / Stages & 1); };
     auto load = [&](int tile) {
-        u64* there = full + tile % Stages;
-        barrier_arrive_expecting(there, Sizes::StageBytes + Tile * 4);
-        copy_bulk(stage(tile), k + static_cast<i64>(tile) * Sizes::KeyBytes, Sizes::KeyBytes, there);
-        copy_bulk(stage(tile) + Sizes::KeyBytes, v + static_cast<i64>(tile) * Sizes::KeyBytes, Sizes::KeyBytes, there);
-        copy_bulk(shared + Sizes::Factors + tile % Stages * Tile * 4, key_scales + tile * Tile, Tile * 4, there);
+        const int slot = tile % Stages;
+        u8* stage = shared + Sizes::QueryBytes + slot * Sizes::StageBytes;
+        barrier_arrive_expecting(full + slot, Sizes::LoadedBytes + Tile * 4);
+        copy_bulk(stage, k + static_cast<i64>(tile) * Sizes::KeyBytes, Sizes::KeyBytes, full + slot);
+        copy_bulk(stage + Sizes::KeyBytes, v + static_cast<i64>(tile) * Sizes::KeyBytes, Sizes::KeyBytes, full + slot);
+        copy_bulk(shared + Sizes::Factors + slot * Tile * 4, key_scales + tile * Tile, Tile * 4, full + slot);
     };
+    constexpr int OnesWords = Sizes::OnesBytes / 4;
+    for (int i = threadIdx.x; i < Stages * OnesWords; i += Groups * 128)
+        reinterpret_cast<u32*>(shared + Sizes::QueryBytes + i / OnesWords * Sizes::StageBytes + Sizes::LoadedBytes)[i % OnesWords] = i % OnesWords < Tile / 4 ? FourOnes : 0;
+    shared_written();
     if (loads) {
         for (int s = 0; s < Stages; s++) {
             barrier_init(full + s, 1);
@@ -55,63 +62,64 @@ template <int Dims, int Tile, int Groups, bool Overlap> __device__ __forceinline
             load(tile);
     }
 
-    float sums[Dims / 2], added[Dims / 2], largest[2], total[2], query_scale[2], shrink[2];
+    constexpr int Sums = Dims / 2 + 4;                          // the last four: of weights, in threads that have column 0
+    float sums[Sums], added[Sums], largest[2], query_scale[2], shrink[2];
     int products[Tile / 2];
     u32 weights[Tile / 8];
     Scores<Tile / 2> scores;
 #pragma unroll
-    for (int i = 0; i < Dims / 2; i++)
+    for (int i = 0; i < Sums; i++)
         sums[i] = 0;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         largest[half] = -infinity();
-        total[half] = 0;
         query_scale[half] = call.query_scale(row, query + half * 8);
     }
     const u64 query_rows = matrix_rows<Dims>(shared + group * 64 * Dims);
+    const u64 first_keys = matrix_rows<Dims>(shared + Sizes::QueryBytes), first_values = matrix_rows<Tile>(shared + Sizes::QueryBytes + Sizes::KeyBytes);
+    const int simple = call.simple_tiles(of_group, Tile), loaded_ahead = loads ? tiles - Sizes::Ahead : 0;
 
-    // Asks for a tile into the stage that the last one but the stages in use has left.
+    // Asks for a tile into the stage that the last one but those in use has left.
     auto load_ahead = [&](int tile) {
-        const int next = tile + Sizes::Ahead;
-        if (loads && next < tiles) {
+        if (tile < loaded_ahead) {
+            const int next = tile + Sizes::Ahead;
             if (next >= Stages)
-                barrier_wait(empty + next % Stages, phase(next - Stages));
+                barrier_wait(empty + next % Stages, (next / Stages - 1) & 1);
             load(next);
         }
         __syncwarp();
     };
-    auto multiply_keys = [&](int tile) {
-        const u64 key_rows = matrix_rows<Dims>(stage(tile));
+    auto multiply_keys = [&](int slot) {
+        const u64 key_rows = further(first_keys, slot * Sizes::StageBytes);
         settle(products);
         group_mma_begin();
 #pragma unroll
         for (int step = 0; step < Dims / 32; step++)
-            group_mma_s8(products, query_rows + step * 2, key_rows + step * 2, step > 0);
+            group_mma_s8(products, further(query_rows, step * 32), further(key_rows, step * 32), step > 0);
         group_mma_commit();
     };
-    auto multiply_values = [&](int tile) {
-        const u64 value_rows = matrix_rows<Tile>(stage(tile) + Sizes::KeyBytes);
+    auto multiply_values = [&](int slot) {
+        const u64 value_rows = further(first_values, slot * Sizes::StageBytes);
         settle(added);
         settle(weights);
         group_mma_begin();
 #pragma unroll
         for (int step = 0; step < Tile / 32; step++) {
             const u32 a[4] = {weights[step * 4], weights[step * 4 + 1], weights[step * 4 + 2], weights[step * 4 + 3]};
-            group_mma_e4m3(added, a, value_rows + step * 2, step > 0);
+            group_mma_e4m3(added, a, further(value_rows, step * 32), step > 0);
         }
         group_mma_commit();
     };
-    auto release = [&](int tile) {
+    auto release = [&](int slot) {
         __syncwarp();
         if (lane() == 0)
-            barrier_arrive(empty + tile % Stages);
+            barrier_arrive(empty + slot);
     };
-    auto soften = [&](int tile) {
-        const float* factors = reinterpret_cast<const float*>(shared + Sizes::Factors + tile % Stages * Tile * 4);
-        const int from = tile * Tile;
-        const bool whole = from + Tile <= call.keys && (!call.causal || from + Tile - 1 <= of_group + call.keys - call.queries);
+    auto soften = [&](int tile, int slot) {
+        const float* factors = reinterpret_cast<const float*>(shared + Sizes::Factors + slot * Tile * 4);
         settle(products);
-        scores.soften(products, call, factors, correction, from, query, whole, query_scale, Log2Of448, largest, total, shrink);
+        float none[2];
+        scores.template soften<false>(products, call, factors, correction, tile * Tile, query, tile < simple, query_scale, Log2Of448, largest, none, shrink);
     };
     auto pack = [&]() {
 #pragma unroll
@@ -125,11 +133,18 @@ template <int Dims, int Tile, int Groups, bool Overlap> __device__ __forceinline
     auto add = [&](const float (&factor)[2]) {
         settle(added);
 #pragma unroll
-        for (int i = 0; i < Dims / 2; i++)
+        for (int i = 0; i < Sums; i++)
             sums[i] = fmaf(sums[i], factor[i / 2 % 2], added[i]);
     };
 
-    int tile = 0;
+    int tile = 0, slot = 0, before = 0;                        // of the tile; of the tile before
+    u32 phase = 0;
+    auto advance = [&]() {
+        before = slot;
+        slot = (slot + 1) % Stages;
+        phase ^= slot == 0;
+        tile++;
+    };
     if (mine > 0)
         barrier_wait(queries_there, 0);
     if (Overlap && mine > 0) {
@@ -137,47 +152,47 @@ template <int Dims, int Tile, int Groups, bool Overlap> __device__ __forceinline
         barrier_wait(full, 0);
         multiply_keys(0);
         group_mma_wait<0>();
-        soften(0);
+        soften(0, 0);
         pack();
-        for (tile = 1; tile < mine; tile++) {
-            const float before[2] = {shrink[0], shrink[1]};
+        for (advance(); tile < mine; advance()) {
+            const float last[2] = {shrink[0], shrink[1]};
             load_ahead(tile);
-            barrier_wait(full + tile % Stages, phase(tile));
-            multiply_keys(tile);
-            multiply_values(tile - 1);
+            barrier_wait(full + slot, phase);
+            multiply_keys(slot);
+            multiply_values(before);
             group_mma_wait<1>();
-            soften(tile);
+            soften(tile, slot);
             group_mma_wait<0>();
-            add(before);
-            release(tile - 1);
+            add(last);
+            release(before);
             pack();
         }
-        multiply_values(tile - 1);
+        multiply_values(before);
         group_mma_wait<0>();
         add(shrink);
-        release(tile - 1);
+        release(before);
     }
     if (!Overlap) {
-        for (; tile < mine; tile++) {
+        for (; tile < mine; advance()) {
             load_ahead(tile);
-            barrier_wait(full + tile % Stages, phase(tile));
-            multiply_keys(tile);
+            barrier_wait(full + slot, phase);
+            multiply_keys(slot);
             group_mma_wait<0>();
-            soften(tile);
+            soften(tile, slot);
             pack();
-            multiply_values(tile);
+            multiply_values(slot);
             group_mma_wait<0>();
             add(shrink);
-            release(tile);
+            release(slot);
         }
     }
-    for (; tile < tiles; tile++) {                              // other groups see more
-        barrier_wait(full + tile % Stages, phase(tile));
-        release(tile);
+    for (; tile < tiles; advance()) {                           // other groups see more
+        barrier_wait(full + slot, phase);
+        release(slot);
     }
 #pragma unroll
     for (int half = 0; half < 2; half++)
-        store<Dims>(call, row, query + half * 8, half, sums, total[half]);
+        store<Dims>(call, row, query + half * 8, half, sums, lane() % 4 == 0 ? sums[Dims / 2 + half * 2] : 0);
 }
 
 #define SAGE_HOPPER(name, dims, tile, groups, blocks_a_processor, overlap) \

@@ -18,9 +18,14 @@ struct Call {
         const int last = query < queries ? query : queries - 1, count = causal ? last + 1 + keys - queries : keys;
         return count > 0 ? count : 0;
     }
+    /// Of how many tiles, the first ones, a query sees every key, and `soften` needs no second look at any.
+    __device__ __forceinline__ int simple_tiles(int query, int tile) const {
+        const int count = causal && query + 1 + keys - queries < keys ? query + 1 + keys - queries : keys;
+        return uniform && count > 0 ? count / tile : 0;
+    }
     __device__ __forceinline__ float query_scale(i64 row, int query) const { return query < queries ? query_scales[row * padded_queries + query] : 0; }
     __device__ __forceinline__ const float* corrections(i64 row, int query) const {
-        return correction ? correction + (row * blocks + query / TokensOfMean) * padded_keys : nullptr;
+        return correction && query < queries ? correction + (row * blocks + query / TokensOfMean) * padded_keys : nullptr;
     }
 };
 
@@ -29,14 +34,15 @@ template <int Count> struct Scores {
     static constexpr int Parts = (Count + 31) / 32;             // of 64 keys
     float numbers[Count];
 
-    /// Weights are 2^(score - largest), times 448 where `log2_of_weight` says so. `total` and what has been summed shrink by what is returned in `shrink`.
-    /// `query`: the thread's first of two, 8 apart. `factors`: scales of the tile's keys.
-    __device__ __forceinline__ void soften(
-        const int (&products)[Count], const Call& call, const float* factors, const float* correction, int from, int query, bool whole, const float (&query_scale)[2],
+    /// Weights are 2^(score - largest), times 448 where `log2_of_weight` says so. What has been summed shrinks by what is returned in `shrink`. With
+    /// `Totals`, the sums of weights are kept.
+    /// `query`: the thread's first of two, 8 apart. `factors`: scales of the tile's keys. `simple`: all keys are seen, and call.uniform.
+    template <bool Totals> __device__ __forceinline__ void soften(
+        const int (&products)[Count], const Call& call, const float* factors, const float* correction, int from, int query, bool simple, const float (&query_scale)[2],
         float log2_of_weight, float (&largest)[2], float (&total)[2], float (&shrink)[2]) {
         const int t = lane() % 4;
         float factor[Parts][2], top[2] = {largest[0], largest[1]};
-        if (whole && call.uniform) {
+        if (simple) {
             // One factor for all of a thread's keys: their largest is that of the whole numbers.
 #pragma unroll
             for (int part = 0; part < Parts; part++) {
@@ -84,7 +90,8 @@ template <int Count> struct Scores {
             top[half] = max_or_nan(top[half], __shfl_xor_sync(WholeWarp, top[half], 2));
             const float base = top[half] == -infinity() ? 0 : top[half];
             shrink[half] = fast_exp2(largest[half] - base);
-            total[half] *= shrink[half];
+            if (Totals)
+                total[half] *= shrink[half];
             largest[half] = top[half];
             top[half] = log2_of_weight - base;
         }
@@ -92,7 +99,8 @@ template <int Count> struct Scores {
         for (int i = 0; i < Count; i++) {
             const int half = i / 2 % 2;
             numbers[i] = fast_exp2(fmaf(numbers[i], factor[i / 32][half], top[half]));
-            total[half] += numbers[i];
+            if (Totals)
+                total[half] += numbers[i];
         }
     }
 
