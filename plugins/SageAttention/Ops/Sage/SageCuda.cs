@@ -8,6 +8,7 @@ internal sealed class SageCuda : CudaKernel
 {
     private const int QuantizeThreads = 256;
     private const int CorrectionKeys = 64;
+    private const int CorrectionBlocks = 16;
     private const int UniformKeys = 64;         // keys of a thread that may have one factor
     private const int LeastTokensOfPiece = 64;  // of a sum over tokens
     private const int MostPieces = 64;
@@ -72,7 +73,7 @@ internal sealed class SageCuda : CudaKernel
         var correction = queryMeans.IsPresent ? cuda.Scratch(Math.Max(1, (long)rows * blocks * paddedKeys)) : default;
         if (correction.IsPresent)
         {
-            cuda.Launch("sage_correction", new CudaSize(paddedKeys / CorrectionKeys, blocks, rows), QuantizeThreads, 0,
+            cuda.Launch("sage_correction", new CudaSize(paddedKeys / CorrectionKeys, CudaSize.Pieces(blocks, CorrectionBlocks), rows), QuantizeThreads, 0,
                 queryMeans, arrays["k"], keyMeans, correction, arrays["delta_s"], keys, paddedKeys, heads, keyHeads, dims, blocks);
         }
 

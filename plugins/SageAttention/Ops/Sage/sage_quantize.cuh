@@ -395,23 +395,37 @@ extern "C" __global__ void sage_values_16(
 }
 
 constexpr int CorrectionKeys = 64;
+constexpr int CorrectionBlocks = 16;
 
-/// What the mean of a block of queries adds to the score of each key. A warp has a key at a time.
+/// What means of blocks of queries add to the scores of 64 keys: a product in float. A warp has a block of queries at a time, a lane two keys.
 extern "C" __global__ void sage_correction(
     const float* query_means, const float* k, const float* key_means, float* padded, float* correction, int keys, int padded_keys, int heads, int key_heads,
     int dims, int blocks) {
+    __shared__ float tile[CorrectionKeys * 129];
     const i64 row = blockIdx.z, key_row = row / heads * key_heads + row % heads / (heads / key_heads);
-    const float* mean = query_means + (row * blocks + blockIdx.y) * dims;
-    for (int i = warp(); i < CorrectionKeys; i += Warps) {
-        const int key = blockIdx.x * CorrectionKeys + i;
-        float sum = 0;
-        for (int d = lane(); d < dims && key < keys; d += WarpSize)
-            sum = fmaf(mean[d], k[(key_row * keys + key) * dims + d] - (key_means ? key_means[key_row * dims + d] : 0), sum);
-        sum = warp_sum(sum);
-        if (lane() == 0) {
-            padded[(row * blocks + blockIdx.y) * padded_keys + key] = sum;
+    const int first = blockIdx.x * CorrectionKeys, step = dims | 1;     // odd: no bank twice
+    for (int i = threadIdx.x; i < CorrectionKeys * dims; i += Threads) {
+        const int key = first + i / dims, d = i % dims;
+        tile[i / dims * step + d] = key < keys ? k[(key_row * keys + key) * dims + d] - (key_means ? key_means[key_row * dims + d] : 0) : 0;
+    }
+    __syncthreads();
+    const int end = (blockIdx.y + 1) * CorrectionBlocks < blocks ? (blockIdx.y + 1) * CorrectionBlocks : blocks;
+    for (int block = blockIdx.y * CorrectionBlocks + warp(); block < end; block += Warps) {
+        const float* mean = query_means + (row * blocks + block) * dims;
+        const float* mine = tile + lane() * step;
+        float sum[2] = {0, 0};
+#pragma unroll 4
+        for (int d = 0; d < dims; d++) {
+            const float m = __ldg(mean + d);
+            sum[0] = fmaf(m, mine[d], sum[0]);
+            sum[1] = fmaf(m, mine[WarpSize * step + d], sum[1]);
+        }
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            const int key = first + i * WarpSize + lane();
+            padded[(row * blocks + block) * padded_keys + key] = sum[i];
             if (correction && key < keys)
-                correction[(row * blocks + blockIdx.y) * keys + key] = sum;
+                correction[(row * blocks + block) * keys + key] = sum[i];
         }
     }
 }
