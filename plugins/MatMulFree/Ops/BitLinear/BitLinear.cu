@@ -37,6 +37,20 @@ __device__ __forceinline__ i8 code_of(float weight, float scale) {
     return ratio > 0.5f ? 1 : ratio < -0.5f ? -1 : 0;
 }
 
+/// Writes bytes 4 i to 4 i + 3 of a row of `count`, at once where rows begin at words.
+__device__ __forceinline__ void put_bytes(i8* row, int i, u32 word, int count) {
+    if (count % 4 == 0 && reinterpret_cast<u64>(row) % 4 == 0) {
+        if (4 * i < count)
+            *reinterpret_cast<u32*>(row + 4 * i) = word;
+        return;
+    }
+#pragma unroll
+    for (int e = 0; e < 4; e++) {
+        if (4 * i + e < count)
+            row[4 * i + e] = static_cast<i8>(word >> (8 * e));
+    }
+}
+
 /// Codes -1, 0 or 1 by the quotient, halves to zero. A block a row, a thread four codes. `ternary`, without filling up, may be null.
 extern "C" __global__ void __launch_bounds__(Threads) bitlinear_weight_codes(
     const float* weight, const float* scale, i8* codes, i8* ternary, int inputs, int stride) {
@@ -50,12 +64,10 @@ extern "C" __global__ void __launch_bounds__(Threads) bitlinear_weight_codes(
         if (4 * i < inputs) {
             const rounded::Four values = rounded::four(weight, i, inputs, wide);
 #pragma unroll
-            for (int e = 0; e < 4; e++) {
-                const i8 code = code_of(values.at[e], w_scale);
-                word |= (static_cast<u32>(code) & 0xFF) << (8 * e);
-                if (ternary && 4 * i + e < inputs)
-                    ternary[row * inputs + 4 * i + e] = code;
-            }
+            for (int e = 0; e < 4; e++)
+                word |= (static_cast<u32>(code_of(values.at[e], w_scale)) & 0xFF) << (8 * e);
+            if (ternary)
+                put_bytes(ternary + row * inputs, i, word, inputs);
         }
         words[i] = word;
     }
@@ -75,11 +87,8 @@ extern "C" __global__ void __launch_bounds__(Threads) bitlinear_rows(
     u32* const words = reinterpret_cast<u32*>(bytes + row * stride);
     const rounded::Scales made = rounded::round_row(x + row * inputs, norm, inputs, stride / 4, epsilon, [&](int i, u32 word) {
         words[i] = word;
-#pragma unroll
-        for (int e = 0; e < 4; e++) {
-            if (integers && 4 * i + e < inputs)
-                integers[row * inputs + 4 * i + e] = static_cast<i8>(word >> (8 * e));
-        }
+        if (integers)
+            put_bytes(integers + row * inputs, i, word, inputs);
     });
     if (threadIdx.x == 0)
         scales[row] = made.scale;

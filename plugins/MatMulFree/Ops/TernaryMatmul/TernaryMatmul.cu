@@ -107,10 +107,11 @@ extern "C" __global__ void __launch_bounds__(Warps * WarpSize) ternary_eight(
     multiply_few<8, 2>(x, codes, x_scale, w_scale, bias, y, rows, blocks, token_words, tokens);
 }
 
-/// Any tokens: a block 16 outputs by 32 tokens on the tensor cores, each of its warps every fourth block of the sum. Codes take the place of the first
+/// Any tokens, each of `token_words` words, whole blocks: a block 16 outputs by 32 tokens on the tensor cores, each of its warps every fourth block of the sum. Codes take the place of the first
 /// factor, four steps a load; a first factor of ones gives the sums that come off.
 extern "C" __global__ void __launch_bounds__(Warps * WarpSize) ternary_many(
-    const u32* arranged, const u32* codes, const float* x_scale, const float* w_scale, const float* bias, float* y, int rows, int blocks, int tokens) {
+    const u32* given, const u32* codes, const float* x_scale, const float* w_scale, const float* bias, float* y, int rows, int blocks, int token_words,
+    int tokens) {
     constexpr int Columns = 4;                       // tiles of eight tokens
     __shared__ int parts[Warps][Columns * 4][WarpSize];
     const int g = lane() / 4, t = lane() % 4;
@@ -122,7 +123,7 @@ extern "C" __global__ void __launch_bounds__(Warps * WarpSize) ternary_many(
 #pragma unroll
     for (int n = 0; n < Columns; n++) {
         const int token = first_token + 8 * n + g;
-        x[n] = arranged + static_cast<i64>(token < tokens ? token : tokens - 1) * blocks * BlockWords * 4 + t;
+        x[n] = given + static_cast<i64>(token < tokens ? token : tokens - 1) * token_words + t;
     }
     int total[Columns][4] = {}, off[Columns][4] = {};
     const u32 ones[4] = {Ones, Ones, Ones, Ones};

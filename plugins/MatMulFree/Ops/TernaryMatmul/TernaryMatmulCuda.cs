@@ -25,8 +25,8 @@ internal sealed class TernaryMatmulCuda : CudaKernel
     {
         int tokens = call.Count("B"), dim = call.Count("D");
         var (x, words) = (arrays["x"], dim / WordBytes);
-        // Few tokens are read where they are if their rows begin at addresses that 16 bytes can be read from.
-        if (tokens > FewTokens || dim % Alignment != 0 || x.Pointer % Alignment != 0)
+        // Tokens are read where they are if their rows begin at addresses that 16 bytes can be read from, and many of them if they are whole blocks.
+        if (dim % (tokens > FewTokens ? TernaryPacking.BlockWeights : Alignment) != 0 || x.Pointer % Alignment != 0)
         {
             words = Words(dim);
             x = cuda.Scratch((long)tokens * words);
@@ -68,6 +68,6 @@ internal sealed class TernaryMatmulCuda : CudaKernel
         }
         cuda.Launch(
             "ternary_many", new CudaSize(CudaSize.Pieces(rows, RowsOfBlock), CudaSize.Pieces(tokens, TokensOfBlock)), Warps * 32, 0,
-            x, codes, scales, weightScale, bias, y, rows, blocks, tokens);
+            x, codes, scales, weightScale, bias, y, rows, blocks, words, tokens);
     }
 }
