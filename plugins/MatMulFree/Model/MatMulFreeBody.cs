@@ -64,8 +64,19 @@ internal sealed class MatMulFreeBody : nn.Module
         var bounds = LowerBounds();
         Tensor? residual = null;
         for (var i = 0; i < _blocks.Count; i++)
+        {
+            var (mixed, added) = (hidden, residual);
             (hidden, residual) = _blocks[i].Forward(hidden, residual, i == 0 ? null : bounds?[i], state?.Layers[i]);
+            Free(mixed);        // what a gradient needs of them, its graph holds
+            Free(added);
+        }
         return MatMulFreeBlock.Normalise(hidden, residual, _norm, _epsilon, _context.Kernels).Normed.MoveToOuterDisposeScope();
+
+        void Free(Tensor? tensor)
+        {
+            if (!ReferenceEquals(tensor, hidden) && !ReferenceEquals(tensor, residual))
+                tensor?.Dispose();
+        }
     }
 
     /// <summary>
