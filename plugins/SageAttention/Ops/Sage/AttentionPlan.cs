@@ -20,16 +20,16 @@ internal sealed record AttentionPlan(string Name, int Dims, int Queries, int Key
     {
         var padded = dims <= NarrowDims ? NarrowDims : WideDims;
         return product == SecondProduct.E4M3 && architecture == Hopper
-            ? padded == NarrowDims ? OfGroups(padded, groups: 3, keys: 128) : OfGroups(padded, groups: 2, keys: 128)
+            ? OfGroups(padded)
             : OfWarps(product, padded);
     }
 
-    /// <summary>sage_hopper.cuh: a ring of four stages.</summary>
-    private static AttentionPlan OfGroups(int dims, int groups, int keys)
+    /// <summary>sage_hopper.cuh: three groups of four warps, and a ring of four stages of 128 keys.</summary>
+    private static AttentionPlan OfGroups(int dims)
     {
-        const int Stages = 4, QueriesOfGroup = 64, ThreadsOfGroup = 128, OnesBytes = 1024;
-        var stage = (2 * keys * dims) + OnesBytes + (keys * sizeof(float)) + (2 * sizeof(long));
-        return new($"sage_hopper_{dims}", dims, groups * QueriesOfGroup, keys, groups * ThreadsOfGroup, (groups * QueriesOfGroup * dims) + (Stages * stage) + sizeof(long));
+        const int Groups = 3, Keys = 128, Stages = 4, QueriesOfGroup = 64, ThreadsOfGroup = 128, OnesBytes = 1024;
+        var stage = (2 * Keys * dims) + OnesBytes + (Keys * sizeof(float)) + (2 * sizeof(long));
+        return new($"sage_hopper_{dims}", dims, Groups * QueriesOfGroup, Keys, Groups * ThreadsOfGroup, (Groups * QueriesOfGroup * dims) + (Stages * stage) + sizeof(long));
     }
 
     /// <summary>sage_attention.cuh: queries, and two stages of keys, values and scales.</summary>

@@ -12,6 +12,6 @@ SAGE_ATTENTION(sage_attention_e4m3_64, Kind::E4M3, 64)
 SAGE_ATTENTION(sage_attention_e4m3_128, Kind::E4M3, 128)
 #endif
 #if ZOO_HOPPER
-SAGE_HOPPER(sage_hopper_64, 64, 128, 3, 1, false)
-SAGE_HOPPER(sage_hopper_128, 128, 128, 2, 1, true)
+SAGE_HOPPER(sage_hopper_64, 64, 128, 3, 8)
+SAGE_HOPPER(sage_hopper_128, 128, 128, 3, 0)
 #endif

@@ -147,7 +147,7 @@ internal sealed class SageCuda : CudaKernel
             var fits = Array.Find(TokensOfRegisters, t => tile <= t);
             if (dims == paddedDims && fits > 0 && IsVector(arrays[name]) == 1 && (!means.IsPresent || IsVector(means) == 1))
             {
-                cuda.Launch($"sage_quantize_{dims}_{fits}", tiles, QuantizeThreads, 0,
+                cuda.Launch($"sage_quantize_{dims}_{fits}", tiles, 2 * dims, 0,
                     arrays[name], means, arrays[name + "_int8"], arrays[name + "_scale"], integers, scales, tokens, paddedTokens, meanPieces,
                     tile, period, groups.Run, count, factor, (float)rule.Levels, (int)rule.Scale, rule.HalfToEven ? 1 : 0, tokenFactor);
             }

@@ -111,7 +111,7 @@ template <Kind Product, int Dims> __device__ __forceinline__ void attend(const C
         for (int m = 0; m < RowTiles; m++) {
             const int query = mine + m * 16;
             Scores<KeyTiles * 4> scores;
-            scores.template soften<true>(products[m], call, factors, correction, from, query + g, tile < call.simple_tiles(query, TileKeys), query_scale[m], Sizes::Bytes ? Log2Of448 : 0, largest[m], total[m], shrink[m]);
+            scores.template soften<true, 0>(products[m], call, factors, correction, from, query + g, tile < call.simple_tiles(query, TileKeys), query_scale[m], Sizes::Bytes ? Log2Of448 : 0, largest[m], total[m], shrink[m]);
 #pragma unroll
             for (int n = 0; n < KeyTiles; n++) {
 #pragma unroll

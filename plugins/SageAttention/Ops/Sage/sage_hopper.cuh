@@ -1,9 +1,9 @@
 // Attention on Hopper: both products by groups of four warps, weights in FP8.
 //
 // A block has Groups times 64 queries of a head. Tiles of keys and values come by bulk copies into a ring of stages, which one thread fills: barriers say
-// when a stage is full, and when all groups are done with it, so that groups need not keep pace. While tensor cores multiply the next tile's keys and this
-// tile's weights, the group softens the tile before: its weights stay in registers as the second product's factor. Values have a channel of ones more,
-// whose result is the sum of the weights, rounded as they are multiplied.
+// when a stage is full, and when all groups are done with it, so that groups need not keep pace: while tensor cores multiply for one, others soften. Weights
+// stay in registers as the second product's factor. Values have a channel of ones more, whose result is the sum of the weights, rounded as they are
+// multiplied.
 #pragma once
 #include "hopper.cuh"
 #include "sage_scores.cuh"
@@ -12,17 +12,18 @@
 
 constexpr u32 FourOnes = 0x38383838;                            // in e4m3
 
-template <int Dims, int Tile, int Groups, bool Overlap> struct HopperLayout {
+template <int Dims, int Tile, int Groups> struct HopperLayout {
     static constexpr int Stages = 4;
     static constexpr int OnesBytes = 1024;                      // eight channels, of which the first is ones: 8 · Tile bytes
     static constexpr int QueryBytes = Groups * 64 * Dims, KeyBytes = Tile * Dims, LoadedBytes = 2 * KeyBytes, StageBytes = LoadedBytes + OnesBytes;
     static constexpr int Factors = QueryBytes + Stages * StageBytes, Barriers = Factors + Stages * Tile * 4;
     static constexpr int SharedBytes = Barriers + (2 * Stages + 1) * 8;
-    static constexpr int Ahead = Overlap ? Stages - 2 : Stages - 1;     // tiles asked for before their turn
+    static constexpr int Ahead = Stages - 1;                    // tiles asked for before their turn
 };
 
-template <int Dims, int Tile, int Groups, bool Overlap> __device__ __forceinline__ void attend_hopper(const Call& call) {
-    using Sizes = HopperLayout<Dims, Tile, Groups, Overlap>;
+/// `ByProducts`: of so many pairs of exponentials, one is done by products; 0: none.
+template <int Dims, int Tile, int Groups, int ByProducts> __device__ __forceinline__ void attend_hopper(const Call& call) {
+    using Sizes = HopperLayout<Dims, Tile, Groups>;
     constexpr int Stages = Sizes::Stages;
     u8* shared = dynamic_shared<u8>();
     u64 *full = reinterpret_cast<u64*>(shared + Sizes::Barriers), *empty = full + Stages, *queries_there = empty + Stages;
@@ -119,7 +120,7 @@ template <int Dims, int Tile, int Groups, bool Overlap> __device__ __forceinline
         const float* factors = reinterpret_cast<const float*>(shared + Sizes::Factors + slot * Tile * 4);
         settle(products);
         float none[2];
-        scores.template soften<false>(products, call, factors, correction, tile * Tile, query, tile < simple, query_scale, Log2Of448, largest, none, shrink);
+        scores.template soften<false, ByProducts>(products, call, factors, correction, tile * Tile, query, tile < simple, query_scale, Log2Of448, largest, none, shrink);
     };
     auto pack = [&]() {
 #pragma unroll
@@ -130,61 +131,33 @@ template <int Dims, int Tile, int Groups, bool Overlap> __device__ __forceinline
         }
     };
     // The tile's sum, by itself so far, is added in float: sums of FP8 have fewer bits in tensor cores (two levels, paper section 3.4).
-    auto add = [&](const float (&factor)[2]) {
+    auto add = [&]() {
         settle(added);
 #pragma unroll
         for (int i = 0; i < Sums; i++)
-            sums[i] = fmaf(sums[i], factor[i / 2 % 2], added[i]);
+            sums[i] = fmaf(sums[i], shrink[i / 2 % 2], added[i]);
     };
 
-    int tile = 0, slot = 0, before = 0;                        // of the tile; of the tile before
+    int tile = 0, slot = 0;
     u32 phase = 0;
     auto advance = [&]() {
-        before = slot;
         slot = (slot + 1) % Stages;
         phase ^= slot == 0;
         tile++;
     };
     if (mine > 0)
         barrier_wait(queries_there, 0);
-    if (Overlap && mine > 0) {
-        load_ahead(0);
-        barrier_wait(full, 0);
-        multiply_keys(0);
+    for (; tile < mine; advance()) {
+        load_ahead(tile);
+        barrier_wait(full + slot, phase);
+        multiply_keys(slot);
         group_mma_wait<0>();
-        soften(0, 0);
+        soften(tile, slot);
         pack();
-        for (advance(); tile < mine; advance()) {
-            const float last[2] = {shrink[0], shrink[1]};
-            load_ahead(tile);
-            barrier_wait(full + slot, phase);
-            multiply_keys(slot);
-            multiply_values(before);
-            group_mma_wait<1>();
-            soften(tile, slot);
-            group_mma_wait<0>();
-            add(last);
-            release(before);
-            pack();
-        }
-        multiply_values(before);
+        multiply_values(slot);
         group_mma_wait<0>();
-        add(shrink);
-        release(before);
-    }
-    if (!Overlap) {
-        for (; tile < mine; advance()) {
-            load_ahead(tile);
-            barrier_wait(full + slot, phase);
-            multiply_keys(slot);
-            group_mma_wait<0>();
-            soften(tile, slot);
-            pack();
-            multiply_values(slot);
-            group_mma_wait<0>();
-            add(shrink);
-            release(slot);
-        }
+        add();
+        release(slot);
     }
     for (; tile < tiles; advance()) {                           // other groups see more
         barrier_wait(full + slot, phase);
@@ -195,7 +168,7 @@ template <int Dims, int Tile, int Groups, bool Overlap> __device__ __forceinline
         store<Dims>(call, row, query + half * 8, half, sums, lane() % 4 == 0 ? sums[Dims / 2 + half * 2] : 0);
 }
 
-#define SAGE_HOPPER(name, dims, tile, groups, blocks_a_processor, overlap) \
-    extern "C" __global__ void __launch_bounds__(groups * 128, blocks_a_processor) name(SAGE_PARAMETERS) { attend_hopper<dims, tile, groups, overlap>(SAGE_CALL); }
+#define SAGE_HOPPER(name, dims, tile, groups, by_products) \
+    extern "C" __global__ void __launch_bounds__(groups * 128, 1) name(SAGE_PARAMETERS) { attend_hopper<dims, tile, groups, by_products>(SAGE_CALL); }
 
 #endif

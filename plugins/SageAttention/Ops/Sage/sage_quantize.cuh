@@ -173,8 +173,10 @@ struct Group {
             scaled = value * up * factor;
             scaled = fmaf(fmaf(-scaled, divisor, value * up), factor, scaled);
         }
-        scaled = rule.half_to_even ? rintf(scaled) : truncf(scaled + copysignf(0.5f, scaled));
-        return scaled != scaled ? 0 : static_cast<int>(fminf(fmaxf(scaled, -rule.levels), rule.levels));
+        if (scaled != scaled)
+            return 0;
+        scaled = fminf(fmaxf(rule.half_to_even ? scaled : scaled + copysignf(0.5f, scaled), -rule.levels), rule.levels);
+        return rule.half_to_even ? __float2int_rn(scaled) : static_cast<int>(scaled);
     }
 };
 
@@ -224,11 +226,11 @@ extern "C" __global__ void sage_quantize(
     }
 }
 
-/// The same for tiles of at most `Most` numbers of heads of 64 or 128, which stay in registers. A thread's tokens are all of one group.
+/// The same for tiles of at most `Most` numbers of heads of 64 or 128, which stay in registers: eight tokens at once, so that a thread's are all of one group.
 template <int Dims, int Most> __device__ __forceinline__ void quantize_tile(
     const float* x, const float* means, u32* integers, float* scales, u32* padded, float* token_scales, int tokens, int padded_tokens, int mean_pieces, int tile,
     int period, int run, int group_count, float factor, Rule rule, float token_factor) {
-    constexpr int Columns = Dims / 4, Lanes = Threads / Columns, Each = Most / (Threads * 4);
+    constexpr int Columns = Dims / 4, Lanes = 8, Each = Most / (Lanes * Dims);
     __shared__ float largest[Lanes];
     const i64 row = blockIdx.y;
     const int first = blockIdx.x * tile, column = threadIdx.x % Columns, mine = threadIdx.x / Columns, groups = period / run, group = mine % period / run;
@@ -287,7 +289,7 @@ template <int Dims, int Most> __device__ __forceinline__ void quantize_tile(
 }
 
 #define SAGE_QUANTIZE(name, dims, most) \
-    extern "C" __global__ void __launch_bounds__(Threads) name( \
+    extern "C" __global__ void __launch_bounds__(dims * 2) name( \
         const float* x, const float* means, u32* integers, float* scales, u32* padded, float* token_scales, int tokens, int padded_tokens, int mean_pieces, int tile, \
         int period, int run, int group_count, float factor, float levels, int scale_rule, int half_to_even, float token_factor) { \
         quantize_tile<dims, most>(x, means, integers, scales, padded, token_scales, tokens, padded_tokens, mean_pieces, tile, period, run, group_count, factor, \

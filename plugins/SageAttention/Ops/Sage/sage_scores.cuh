@@ -29,15 +29,23 @@ struct Call {
     }
 };
 
+/// 2^x, relative error 1e-4, which weights of 8 bits do not show: on the units that multiply, where those of exponentials are what all wait for. -∞ gives 2^-126.
+__device__ __forceinline__ float exp2_by_products(float x) {
+    x = max_or_nan(x, -126.f);
+    const float whole = x + 12582912.f, rest = x - (whole - 12582912.f);            // 1.5 · 2^23: the whole number is in the last bits
+    const float power = fmaf(fmaf(fmaf(0.05517166f, rest, 0.24261112f), rest, 0.69326099f), rest, 0.99992807f);
+    return __uint_as_float(__float_as_uint(power) + (__float_as_uint(whole) << 23));
+}
+
 /// A thread's part of scores of 16 queries and `Count / 4` times 8 keys, as `mma_` functions lay them out, from products to weights.
 template <int Count> struct Scores {
     static constexpr int Parts = (Count + 31) / 32;             // of 64 keys
     float numbers[Count];
 
     /// Weights are 2^(score - largest), times 448 where `log2_of_weight` says so. What has been summed shrinks by what is returned in `shrink`. With
-    /// `Totals`, the sums of weights are kept.
+    /// `Totals`, the sums of weights are kept. `ByProducts`: of so many pairs of weights, one is by products; 0: none.
     /// `query`: the thread's first of two, 8 apart. `factors`: scales of the tile's keys. `simple`: all keys are seen, and call.uniform.
-    template <bool Totals> __device__ __forceinline__ void soften(
+    template <bool Totals, int ByProducts> __device__ __forceinline__ void soften(
         const int (&products)[Count], const Call& call, const float* factors, const float* correction, int from, int query, bool simple, const float (&query_scale)[2],
         float log2_of_weight, float (&largest)[2], float (&total)[2], float (&shrink)[2]) {
         const int t = lane() % 4;
@@ -98,7 +106,8 @@ template <int Count> struct Scores {
 #pragma unroll
         for (int i = 0; i < Count; i++) {
             const int half = i / 2 % 2;
-            numbers[i] = fast_exp2(fmaf(numbers[i], factor[i / 32][half], top[half]));
+            const float power = fmaf(numbers[i], factor[i / 32][half], top[half]);
+            numbers[i] = ByProducts > 0 && i / 2 % (ByProducts > 0 ? ByProducts : 1) == 0 ? exp2_by_products(power) : fast_exp2(power);
             if (Totals)
                 total[half] += numbers[i];
         }
