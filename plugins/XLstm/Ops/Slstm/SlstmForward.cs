@@ -88,10 +88,11 @@ internal unsafe struct SlstmForward : ISimdKernel
     private static void Squash<V>(float* z, float* o, int size)
         where V : struct, ILanes<V>
     {
+        var one = V.Create(1);
         for (var i = 0; i < size; i += V.Count)
             VectorMath.Tanh(V.Load(z + i)).Store(z + i);
         for (var i = 0; i < size; i += V.Count)
-            VectorMath.Sigmoid(V.Load(o + i)).Store(o + i);
+            (one / (one + VectorMath.ExpBounded(-V.Load(o + i)))).Store(o + i);
     }
 
     /// <summary>log σ(f) in place of f, and σ(-f): one exponential for both.</summary>
@@ -101,7 +102,7 @@ internal unsafe struct SlstmForward : ISimdKernel
     {
         var one = V.Create(1);
         for (var i = 0; i < size; i += V.Count)
-            VectorMath.Exp(-V.Abs(V.Load(forget + i))).Store(small + i);
+            VectorMath.ExpBounded(-V.Abs(V.Load(forget + i))).Store(small + i);
         for (var i = 0; i < size; i += V.Count)
         {
             V f = V.Load(forget + i), s = V.Load(small + i);
