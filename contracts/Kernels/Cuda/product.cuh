@@ -299,7 +299,7 @@ __device__ __forceinline__ void product(ProductSums<Plan>& result, const Factor&
     float* shared = dynamic_shared<float>();
     const int warp = threadIdx.x / WarpSize, own_row = warp / Plan::WarpsAcross * Plan::RowsOfWarp, own_column = warp % Plan::WarpsAcross * Plan::ColumnsOfWarp;
     const int row = tile.row * Plan::Rows, column = tile.column * Plan::Columns;
-    const bool wide_a = a.wide(), wide_b = b.wide();
+    const bool whole = begin % 4 == 0, wide_a = a.wide() && (!AlongA || whole), wide_b = b.wide() && (!AlongB || whole);
     result.first_row = row + own_row;
     result.first_column = column + own_column;
     const bool needed = result.first_row < a.lines && result.first_column < b.lines;
