@@ -7,7 +7,9 @@ namespace Zoo.Tests.Kernels.Cuda;
 public sealed class ProductTests
 {
     private const string File = "Product.cu";
-    private const double Tolerance = 4e-7;
+
+    /// <summary>Of the sum of magnitudes. Measured, emulated: 1.1e-7.</summary>
+    private const double Tolerance = 2e-7;
 
     [Test]
     public void Product_AnyLayoutAndSize_IsThatOfFloat64(
