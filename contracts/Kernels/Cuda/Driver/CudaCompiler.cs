@@ -7,6 +7,7 @@ public sealed class CudaCompiler
     public const string Variable = "ZOO_NVRTC";
 
     private const int Hopper = 90;
+    private const int KnowsHopper = 12;     // the first version with sm_90a
 
     private static readonly Lazy<CudaCompiler> SharedCompiler = new(() => new CudaCompiler(Environment.GetEnvironmentVariable(Variable)));
 
@@ -46,7 +47,7 @@ public sealed class CudaCompiler
     {
         var library = Library();
         if (library.Architectures.Contains(architecture))
-            return Cached(Target(architecture), toPtx: false);
+            return Cached(Target(architecture, library.Version), toPtx: false);
         var older = library.Architectures.Where(a => a < architecture).DefaultIfEmpty().Max();
         return older == 0
             ? throw new EnvironmentException($"{caller}: NVRTC {library.Version} does not compile for sm_{architecture}. Install a newer one, or set {Variable}.")
@@ -64,7 +65,7 @@ public sealed class CudaCompiler
     }
 
     /// <summary>Machine code is for one kind of card anyway: of Hopper, with the instructions that later cards do not have.</summary>
-    private static string Target(int architecture) => architecture == Hopper ? "sm_90a" : $"sm_{architecture}";
+    private static string Target(int architecture, Version compiler) => architecture == Hopper && compiler.Major >= KnowsHopper ? "sm_90a" : $"sm_{architecture}";
 
     private static string[] Options(string target) => [$"--gpu-architecture={target}", "--std=c++17", "-default-device"];
 
