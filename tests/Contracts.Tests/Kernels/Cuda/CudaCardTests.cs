@@ -24,7 +24,7 @@ public sealed class CudaCardTests
     {
         var card = Card();
         Assert.That((card.Name, card.Architecture, card.MultiprocessorCount, card.SharedBytesPerBlock), Is.EqualTo(("NVIDIA Fake", 90, 100, 200000)));
-        Assert.That(_fake.Log, Is.EqualTo("retain;keep 4=67108864;"));
+        Assert.That(_fake.Log, Is.EqualTo("retain;keep 4=1073741824;"));
     }
 
     [Test]
