@@ -16,6 +16,9 @@ public sealed record RunResult(RunSpec Spec)
     /// <summary>Why it has no metrics: the run's own last sentence. Null when it ended well.</summary>
     public string? Failure { get; init; }
 
-    /// <summary>Wall-clock seconds.</summary>
+    /// <summary>Wall-clock seconds of this call; 0 where an earlier one had finished it.</summary>
     public double Seconds { get; init; }
+
+    /// <summary>CPU seconds of the whole training, evaluations included, over all calls; null where it ended in an error.</summary>
+    public double? CpuSeconds { get; init; }
 }

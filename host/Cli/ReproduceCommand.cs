@@ -107,7 +107,11 @@ internal sealed class ReproduceCommand : ZooCommand
         var report = Path.Combine(folder, "report.html");
         AtomicFile.Write(report, HtmlReport.ForRecipe(recipe.Info, runner.Rows, runner.Items, runs));
         if (session.Output.Json)
+        {
+            if (runner.Cost is { } total)
+                session.Output.Note(total);
             return;
+        }
         var table = new Table().Border(TableBorder.Simple).Title(Markup.Escape(recipe.Info.Title));
         foreach (var column in new[] { "Row", "Metric", "Paper", "Reference code", "Ours", "Verdict", "Why" })
             table.AddColumn(column);
@@ -115,10 +119,12 @@ internal sealed class ReproduceCommand : ZooCommand
         {
             table.AddRow(
                 Markup.Escape(row.Row), Markup.Escape(row.Metric), Number(row.Paper), Number(row.Reference),
-                row.Mean is null ? "-" : $"{Number(row.Mean)}{(row.StandardDeviation is { } sd ? $" ± {Number(sd)}" : "")} (n={row.Ours.Count})",
+                Ours(row),
                 RecipeRunner.VerdictName(row.Verdict), Markup.Escape(row.Reason));
         }
         session.Output.Results.Write(table);
+        if (runner.Cost is { } cost)
+            session.Output.Say(cost);
         session.Output.Say($"Runs and results: {folder}");
         session.Output.Say($"Report: {report}");
     }
@@ -139,6 +145,11 @@ internal sealed class ReproduceCommand : ZooCommand
 
     private static string[] GlobalArguments(ParseResult arguments) =>
         [.. (arguments.GetValue(GlobalOptions.Plugins) ?? []).SelectMany(p => new[] { "--plugins", Path.GetFullPath(p) })];
+
+    /// <summary>Mean and deviation, and every seed's value below.</summary>
+    private static string Ours(RecipeRow row) => row.Mean is null ? "-"
+        : row.StandardDeviation is not { } deviation ? Number(row.Mean)
+        : $"{Number(row.Mean)} ± {Number(deviation)}\n{string.Join(" ", row.Ours.Select(v => Number(v)))}";
 
     private static string Number(double? value) => value is { } number ? number.ToString("G4", CultureInfo.InvariantCulture) : "-";
 }

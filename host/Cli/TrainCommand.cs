@@ -298,6 +298,7 @@ internal sealed class TrainCommand : ZooCommand
             ["metrics"] = TrainingRun.ToJson(outcome.Metrics),
             ["backends"] = backends,
             ["seconds"] = Math.Round(outcome.TrainSeconds, 3),
+            ["cpu_seconds"] = Math.Round(outcome.CpuSeconds, 1),
             ["tokens_per_second"] = outcome.TokensPerSecond is { } rate ? Math.Round(rate, 1) : null,
             ["peak_memory_bytes"] = outcome.PeakMemoryBytes,
         });

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Zoo.Host.Cli;
+using Zoo.Host.Training;
 using Zoo.Recipes;
 using Zoo.Reports;
 
@@ -46,25 +47,34 @@ internal sealed class RecipeRunner : IRecipeContext
     /// <summary>Every training so far.</summary>
     public IReadOnlyList<RunResult> Results => _results;
 
+    /// <summary>What the trainings so far cost, in words; null when there were none.</summary>
+    public string? Cost => _results.DistinctBy(r => r.Folder ?? r.Spec.Label).ToList() is { Count: > 0 } runs
+        ? $"{runs.Count} {(runs.Count == 1 ? "training" : "trainings")}, {runs.Sum(r => r.CpuSeconds ?? 0):N0} CPU seconds"
+            + (runs.Count(r => r.CpuSeconds is null) is > 0 and var unknown ? $" without {unknown} that do not say" : "")
+        : null;
+
     public bool IsInstalled(string architecture) => _catalog.HasArchitecture(architecture);
 
     public IReadOnlyList<RunResult> Train(IReadOnlyList<RunSpec> specs)
     {
         var results = new RunResult[specs.Count];
-        var done = 0;
+        var progress = new RecipeProgress(_output, specs);
         try
         {
             Parallel.For(0, specs.Count, new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, Threads), CancellationToken = Cancellation }, i =>
             {
                 var process = new RunProcess(specs[i], Path.Combine(_folder, "runs"), _globalArguments);
-                results[i] = process.Run(Cancellation);
-                var number = Interlocked.Increment(ref done);
-                _output.Note($"{number} of {specs.Count}: {specs[i].Label}, seed {specs[i].Seed}: {Words(results[i])}");
+                results[i] = process.Run(step => progress.Step(i, step), Cancellation);
+                progress.End(i, Words(results[i]));
             });
         }
         catch (AggregateException e) when (e.InnerExceptions.All(inner => inner is OperationCanceledException))
         {
             throw new OperationCanceledException(e.Message, e, Cancellation);
+        }
+        finally
+        {
+            progress.Clear();
         }
         _results.AddRange(results);
         return results;
@@ -111,7 +121,16 @@ internal sealed class RecipeRunner : IRecipeContext
         ? double.Parse(number.ToString("G6", System.Globalization.CultureInfo.InvariantCulture), System.Globalization.CultureInfo.InvariantCulture)
         : null;
 
-    private static string Words(RunResult result) => result.Failure is { } failure
-        ? failure
-        : $"{string.Join(", ", result.Metrics.Take(2).Select(m => $"{m.Key} {m.Value:G4}"))} in {result.Seconds:F0} s";
+    private static string Words(RunResult result)
+    {
+        if (result.Failure is { } failure)
+            return failure;
+        var cost = (result.Seconds, result.CpuSeconds) switch
+        {
+            (0, { } cpu) => $"finished earlier, {cpu:N0} CPU s",
+            (0, null) => "finished earlier",
+            var (wall, cpu) => $"in {TrainingProgress.Duration(wall)}{(cpu is null ? "" : $", {cpu:N0} CPU s")}",
+        };
+        return $"{string.Join(", ", result.Metrics.Take(2).Select(m => $"{m.Key} {m.Value:G4}"))}, {cost}";
+    }
 }

@@ -20,8 +20,10 @@ internal sealed class RunProcess(RunSpec spec, string folder, IReadOnlyList<stri
     /// <summary>
     /// Trains it, or takes a finished run of an earlier, interrupted call as it is, or goes on with an unfinished one.
     /// </summary>
+    /// <param name="onStep">Told how many steps the run has made, now and then.</param>
+    /// <param name="cancellation">Ends it early.</param>
     /// <exception cref="OperationCanceledException">Interrupted, after the training has saved.</exception>
-    public RunResult Run(CancellationToken cancellation)
+    public RunResult Run(Action<long> onStep, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
         var begun = Begun();
@@ -45,8 +47,15 @@ internal sealed class RunProcess(RunSpec spec, string folder, IReadOnlyList<stri
         using var interrupt = cancellation.Register(() => Interrupt(process));
         while (process.StandardOutput.ReadLine() is { } line)
         {
-            if (Parse(line) is { } record && record["event"]?.ToString() == "done")
-                done = record;
+            switch (Parse(line))
+            {
+                case { } record when record["event"]?.ToString() == "done":
+                    done = record;
+                    break;
+                case { } record when record["event"]?.ToString() == "step":
+                    onStep(record["step"]!.GetValue<long>());
+                    break;
+            }
         }
         process.WaitForExit();
         cancellation.ThrowIfCancellationRequested();
@@ -117,6 +126,7 @@ internal sealed class RunProcess(RunSpec spec, string folder, IReadOnlyList<stri
             Folder = run,
             Metrics = metrics.Where(m => m.Value is not null).ToDictionary(m => m.Key, m => m.Value!.GetValue<double>()),
             History = History(run),
+            CpuSeconds = final["cpu_seconds"]?.GetValue<double>(),
         };
     }
 

@@ -138,7 +138,8 @@ internal sealed class HtmlReport
                 {
                     using var card = _html.Element("li", ("class", "panel"));
                     _html.Leaf("span", $"{_runs.Count}", ("class", "value"));
-                    _html.Leaf("span", _runs.Count == 1 ? "training run" : "training runs", ("class", "what"));
+                    var cpu = _runs.Sum(r => r.Final?.CpuSeconds ?? 0);
+                    _html.Leaf("span", (_runs.Count == 1 ? "training run" : "training runs") + (cpu > 0 ? $", {cpu:N0} CPU seconds" : ""), ("class", "what"));
                 }
             }
         }

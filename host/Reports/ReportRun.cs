@@ -134,7 +134,10 @@ internal sealed record ReportRun
             if (!record.TryGetProperty("metrics", out var metrics) || metrics.ValueKind != JsonValueKind.Object)
                 return false;
             evaluations.Add(new EvaluationPoint(step, record.TryGetProperty("final", out var final) && final.ValueKind == JsonValueKind.True,
-                metrics.EnumerateObject().Select(m => (m.Name, Number(m.Value))).ToList()));
+                metrics.EnumerateObject().Select(m => (m.Name, Number(m.Value))).ToList())
+            {
+                CpuSeconds = Number(record, "cpu_seconds"),
+            });
             return true;
         }
         catch (JsonException)
@@ -168,5 +171,9 @@ internal sealed record ReportRun
     internal sealed record StepPoint(long Step, double? Loss, double? LearningRate, double? TokensPerSecond, double? Seconds);
 
     /// <summary>An evaluation; a value that was not finite is null.</summary>
-    internal sealed record EvaluationPoint(long Step, bool IsFinal, IReadOnlyList<(string Name, double? Value)> Metrics);
+    internal sealed record EvaluationPoint(long Step, bool IsFinal, IReadOnlyList<(string Name, double? Value)> Metrics)
+    {
+        /// <summary>CPU seconds of the whole run up to here; only the final one says.</summary>
+        public double? CpuSeconds { get; init; }
+    }
 }

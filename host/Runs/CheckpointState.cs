@@ -27,6 +27,9 @@ internal sealed record CheckpointState
     /// <summary>Seconds of training so far, evaluations and checkpoints left out.</summary>
     public required double TrainSeconds { get; init; }
 
+    /// <summary>CPU seconds of the whole run so far, starts, evaluations and checkpoints included; 0 where an earlier version wrote it.</summary>
+    public double CpuSeconds { get; init; }
+
     /// <summary>The other files of the folder, by name.</summary>
     public required Dictionary<string, FileState> Files { get; init; }
 

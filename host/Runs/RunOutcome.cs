@@ -14,6 +14,9 @@ internal sealed record RunOutcome(
     /// <summary>Tokens, or samples, a second of training in this session; null where it made no step.</summary>
     public double? TokensPerSecond { get; init; }
 
+    /// <summary>CPU seconds over all sessions, starts, evaluations and checkpoints included.</summary>
+    public required double CpuSeconds { get; init; }
+
     /// <summary>The most memory that the process had resident; a GPU's own is not in it.</summary>
     public required long PeakMemoryBytes { get; init; }
 }

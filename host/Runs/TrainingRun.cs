@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Zoo.Architectures;
+using Zoo.Host.Benchmarks;
 using Zoo.Host.Cli;
 using Zoo.Host.Diagnostics;
 using Zoo.Host.Reports;
@@ -30,6 +31,7 @@ internal sealed class TrainingRun
     private readonly Stopwatch _training = new();
     private readonly long _recordEvery;
     private double _secondsBefore;
+    private double _cpuBefore;
     private double _lossSum;
     private long _lossCount;
     private long _sessionTokens;
@@ -98,11 +100,14 @@ internal sealed class TrainingRun
 
     private double TrainSeconds => _secondsBefore + _training.Elapsed.TotalSeconds;
 
+    private double CpuSeconds => _cpuBefore + CpuClock.Seconds;
+
     private RunOutcome Outcome(IReadOnlyList<Metric> metrics, bool interrupted, EnvironmentException? unsaved) =>
         new(_trainer.StepsDone, metrics, TrainSeconds, interrupted, unsaved)
         {
             TokensPerSecond = _sessionTokens > 0 ? _sessionTokens / _training.Elapsed.TotalSeconds : null,
             PeakMemoryBytes = MemoryUse.Peak,
+            CpuSeconds = CpuSeconds,
         };
 
     private void Restore(Checkpoint start)
@@ -112,7 +117,8 @@ internal sealed class TrainingRun
         _trainer.Restore(start.State.Step, optimizer, start.State.Random.ModelCounter);
         foreach (var tensor in optimizer.Values)
             tensor.Dispose();
-        (_lossSum, _lossCount, _secondsBefore) = (start.State.LossSum, start.State.LossCount, start.State.TrainSeconds);
+        (_lossSum, _lossCount) = (start.State.LossSum, start.State.LossCount);
+        (_secondsBefore, _cpuBefore) = (start.State.TrainSeconds, start.State.CpuSeconds);
         _savedStep = start.State.Step;
     }
 
@@ -209,7 +215,14 @@ internal sealed class TrainingRun
     {
         var details = new List<ReportItem>();
         var metrics = _evaluator.Run(_data.HeldOut, _interrupted, details);
-        Add(log, new JsonObject { ["event"] = "eval", ["step"] = _trainer.StepsDone, ["metrics"] = ToJson(metrics), ["final"] = true });
+        Add(log, new JsonObject
+        {
+            ["event"] = "eval",
+            ["step"] = _trainer.StepsDone,
+            ["metrics"] = ToJson(metrics),
+            ["final"] = true,
+            ["cpu_seconds"] = Math.Round(CpuSeconds, 1),
+        });
         try
         {
             log.Flush();
@@ -255,6 +268,7 @@ internal sealed class TrainingRun
                 LossSum = _lossSum,
                 LossCount = _lossCount,
                 TrainSeconds = TrainSeconds,
+                CpuSeconds = CpuSeconds,
                 Files = [],
             });
             _savedStep = _trainer.StepsDone;

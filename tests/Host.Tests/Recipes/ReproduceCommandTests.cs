@@ -43,6 +43,11 @@ public sealed class ReproduceCommandTests
 
         var again = ZooProcess.Run(arguments);
         Assert.That(again.Output, Is.EqualTo(outcome.Output));
+        Assert.That(again.Error, Does.Contain("5 of 5: dropout-relu, seed 1: ").And.Contain("finished earlier, "));
+        var cost = outcome.Error.Split('\n').Single(l => l.StartsWith("5 trainings, ", StringComparison.Ordinal));
+        Assert.That(cost, Does.Match("^5 trainings, [1-9][0-9,]* CPU seconds$"));
+        Assert.That(again.Error, Does.Contain(cost), "what finished runs cost is known from their folders");
+        Assert.That(File.ReadAllText(Path.Combine(_folder, "report.html")), Does.Match("training runs, [1-9][0-9,]* CPU seconds"));
         Assert.That(Directory.GetDirectories(Path.Combine(_folder, "runs")).SelectMany(Directory.GetDirectories).Count(), Is.EqualTo(5), "no run was begun again");
         Assert.That(File.ReadAllLines(Path.Combine(_folder, "results.jsonl")), Has.Length.EqualTo(6));
     }
