@@ -77,7 +77,7 @@ internal sealed class ReproduceCommand : ZooCommand
         catch (OperationCanceledException)
         {
             session.Output.Error($"Interrupted. Go on with: zoo reproduce {name} --scale {scale.ToString().ToLowerInvariant()} --seeds {runner.Seeds.Count}" +
-                $"{(data is null ? "" : $" --data {data}")} --out {folder}");
+                $"{(data is null ? "" : $" --data {data}")}{(arguments.GetValue(_threads) is { } threads ? $" --threads {threads}" : "")} --out {folder}");
             return ExitCode.Interrupted;
         }
         Finish(session, recipe, runner, folder);
