@@ -84,10 +84,10 @@ public sealed record LruConfig : ModelConfig
             yield return problem;
         if (VocabSize is not null && OutputCount != 1)
             yield return $"'multidim' is {OutputCount}; a language model has one output.";
-        if (!(MinRadius >= 0 && MinRadius < MaxRadius && MaxRadius <= 1))
-            yield return $"'r_min' is {MinRadius} and 'r_max' is {MaxRadius}; they must be 0 <= r_min < r_max <= 1.";
-        if (!(MaxPhase > 0 && MaxPhase <= 2 * Math.PI))
-            yield return $"'max_phase' is {MaxPhase}; it must be above 0 and at most 2π.";
+        if (!(MinRadius >= 0 && MinRadius < 1 && MinRadius <= MaxRadius && MaxRadius is > 0 and <= 1))
+            yield return $"'r_min' is {MinRadius} and 'r_max' is {MaxRadius}; they must be 0 <= r_min <= r_max <= 1, with r_min below 1 and r_max above 0.";
+        if (!(MaxPhase > 0 && double.IsFinite(MaxPhase)))
+            yield return $"'max_phase' is {MaxPhase}; it must be above 0.";
         if (!(Dropout is >= 0 and < 1))
             yield return $"'dropout' is {Dropout}; it must be at least 0 and below 1.";
         if (!(RateFactor >= 0 && double.IsFinite(RateFactor)))

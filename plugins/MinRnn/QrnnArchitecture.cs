@@ -32,11 +32,12 @@ public sealed class QrnnArchitecture : Architecture<QrnnConfig>
         ["vectors"] = new QrnnConfig { VocabSize = null, ClassCount = 10, InputDim = 1, HiddenDim = 64, LayerCount = 2, Window = 2 },
     };
 
-    /// <summary>Without a vocabulary it is the bare stack, as the original project has it.</summary>
+    /// <summary>Without a vocabulary it is the bare stack, as the original project has it; of one layer unless it says more.</summary>
     public override ModelConfig ReadUpstreamConfig(string preset, JsonObject values)
     {
         var complete = (JsonObject)values.DeepClone();
         complete.TryAdd(Forms.VocabKey, null);
+        complete.TryAdd("num_layers", 1);
         return ReadConfig(preset, complete);
     }
 

@@ -10,7 +10,7 @@ namespace Zoo.MinRnn;
 /// classes a classifier of sequences of vectors, with neither the bare stack.
 /// </summary>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
-[IgnoredKeys("layout", "use_cuda", "bias", "batch_first", "bidirectional", "save_prev_x")]
+[IgnoredKeys("layout", "use_cuda", "save_prev_x")]
 public sealed record QrnnConfig : ModelConfig
 {
     /// <summary>How many ids there are; null for vectors. Ours: the original project has layers only.</summary>
@@ -36,6 +36,15 @@ public sealed record QrnnConfig : ModelConfig
 
     /// <summary>Share of each layer's outputs but the last's that is dropped in training.</summary>
     [JsonPropertyName("dropout")] public double Dropout { get; init; }
+
+    /// <summary>Whether the linear maps have biases; in the original project, too, they must.</summary>
+    [JsonPropertyName("bias")] public bool HasBias { get; init; } = true;
+
+    /// <summary>Whether the batch comes before time; as in the original project it must not.</summary>
+    [JsonPropertyName("batch_first")] public bool IsBatchFirst { get; init; }
+
+    /// <summary>Whether time is run through both ways; as in the original project it must not.</summary>
+    [JsonPropertyName("bidirectional")] public bool IsBidirectional { get; init; }
 
     /// <summary>Classes of a classifier of vectors; null for the bare stack. Ours.</summary>
     [JsonPropertyName("num_classes")] public int? ClassCount { get; init; }
@@ -63,6 +72,11 @@ public sealed record QrnnConfig : ModelConfig
             yield return $"'{Forms.VocabKey}' and 'num_classes' are both set; a vocabulary makes a language model. Set {Forms.VocabKey}=null for a classifier.";
         if (Window is not (1 or 2))
             yield return $"'window' is {Window}; it must be 1 or 2.";
+        foreach (var (key, value, needed) in new[] { ("bias", HasBias, true), ("batch_first", IsBatchFirst, false), ("bidirectional", IsBidirectional, false) })
+        {
+            if (value != needed)
+                yield return $"'{key}' is {(value ? "true" : "false")}; as in the original project it must be {(needed ? "true" : "false")}.";
+        }
         if (!(Zoneout is >= 0 and < 1))
             yield return $"'zoneout' is {Zoneout}; it must be at least 0 and below 1.";
         if (!(Dropout is >= 0 and < 1))

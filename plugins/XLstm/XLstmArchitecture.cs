@@ -22,6 +22,7 @@ public sealed class XLstmArchitecture : Architecture<XLstmConfig>
         Limits =
         [
             "The original's clipping and cutting of recurrent gradients is not here, nor its plain LSTM cell.",
+            "A checkpoint of the original's CUDA cell is refused: its recurrent weights and biases lie in another order than those of its plain cell.",
             "Block-diagonal projections, gates and recurrent weights stay in float32 in a bfloat16 run.",
         ],
     };

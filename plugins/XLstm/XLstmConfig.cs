@@ -66,7 +66,7 @@ public sealed record XLstmConfig : ModelConfig
     };
 
     /// <summary>Whether a block is an sLSTM block.</summary>
-    internal bool IsSlstm(int block) => Mlstm is null || SlstmAt.Contains(block);
+    internal bool IsSlstm(int block) => Mlstm is null || SlstmAt.Contains(block) || SlstmAt.Contains(block - BlockCount);
 
     internal static XLstmConfig Sized(int modelDim, int blocks, SlstmPlaces slstmAt, int vocab = 256) => new()
     {
@@ -98,8 +98,8 @@ public sealed record XLstmConfig : ModelConfig
             yield return $"'dropout' is {Dropout}; it must be at least 0 and below 1.";
         foreach (var block in SlstmAt.Blocks ?? [])
         {
-            if (block < 0 || block >= BlockCount)
-                yield return $"'slstm_at' has block {block}; blocks are 0 to {BlockCount - 1}.";
+            if (block < -BlockCount || block >= BlockCount)
+                yield return $"'slstm_at' has block {block}; blocks are 0 to {BlockCount - 1}, or {-BlockCount} to -1 from the end.";
         }
         var blocks = Enumerable.Range(0, Math.Clamp(BlockCount, 0, Largest)).ToList();
         if (Slstm is null && blocks.Any(IsSlstm))
@@ -109,9 +109,11 @@ public sealed record XLstmConfig : ModelConfig
         if (Mlstm?.Layer is { HeadCount: > 0, ProjectionBlock: > 0, Multiple: > 0 } mlstm && !blocks.TrueForAll(IsSlstm))
         {
             var inner = mlstm.InnerDim(ModelDim);
-            if (inner < 1 || inner % mlstm.HeadCount != 0 || inner % mlstm.ProjectionBlock != 0)
+            var projections = mlstm.ProjectionBlocks(ModelDim);
+            if (inner < 1 || inner % mlstm.HeadCount != 0 || projections < 1 || inner % projections != 0)
             {
-                yield return $"The inner width of mLSTM layers is {inner}; 'num_heads' {mlstm.HeadCount} and 'qkv_proj_blocksize' {mlstm.ProjectionBlock} must share it evenly.";
+                yield return $"The inner width of mLSTM layers is {inner}; 'num_heads' {mlstm.HeadCount} and the {projections} blocks for which "
+                    + $"'qkv_proj_blocksize' {mlstm.ProjectionBlock} has room must share it evenly.";
             }
         }
     }

@@ -35,6 +35,20 @@ public sealed class XLstmLargeArchitecture : Architecture<XLstmLargeConfig>
     /// <inheritdoc/>
     public override JsonObject ImpliedBy(TaskShape shape) => shape.VocabSize is { } vocab ? new() { ["vocab_size"] = vocab } : [];
 
+    /// <summary>The original project's config, or that of a checkpoint for Hugging Face's library, as the published 7B one is.</summary>
+    public override ModelConfig ReadUpstreamConfig(string preset, JsonObject values) =>
+        ReadConfig(preset, HuggingFaceConfig.IsOne(values) ? HuggingFaceConfig.Translate(values) : values);
+
+    /// <summary>The original project's names, and those that Hugging Face's library has for the embedding and, without that project, for projections.</summary>
+    public override UpstreamTensor? FindUpstream(string name)
+    {
+        if (name == "backbone.embeddings.weight")
+            return new("embedding.weight");
+        foreach (var (theirs, ours) in new[] { (".mlstm_layer.query.", ".mlstm_layer.q."), (".mlstm_layer.key.", ".mlstm_layer.k."), (".mlstm_layer.value.", ".mlstm_layer.v.") })
+            name = name.Replace(theirs, ours, StringComparison.Ordinal);
+        return new(name);
+    }
+
     /// <inheritdoc/>
     protected override Architectures.Model CreateModel(XLstmLargeConfig config, BuildContext context) => new XLstmLargeModel(config, context);
 }

@@ -66,7 +66,15 @@ public sealed record XLstmLargeConfig : ModelConfig
 
     internal int ValueDim => (int)(ModelDim * ValueFactor);
 
-    internal int FeedForwardDim => XLstmConfig.RoundedDim(ModelDim * FeedForwardFactor, FeedForwardMultiple, up: true);
+    /// <summary>As many multiples as fit into width + multiple - 1, as upstream rounds up: what of the width is less than 1 above a multiple is dropped.</summary>
+    internal int FeedForwardDim
+    {
+        get
+        {
+            var most = ModelDim * FeedForwardFactor + FeedForwardMultiple - 1;
+            return (int)Math.Min(Largest, most - most % FeedForwardMultiple);
+        }
+    }
 
     /// <summary>As <see cref="XLstmConfig"/>'s.</summary>
     public override TrainingSettings Training => new XLstmConfig().Training;

@@ -34,12 +34,15 @@ internal sealed class QrnnClassifier : VectorSequenceModel
         return (_decoder is null ? pooled : _decoder.forward(pooled)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>`x`, [time, batch, dim], to `y`, [time, batch, hidden], and `hidden`, [layer, batch, hidden]; a classifier's `x` to `logits`.</summary>
+    /// <summary>
+    /// `x`, [time, batch, dim], and perhaps `hidden`, every layer's state before, [layer, batch, hidden], to `y`, [time, batch, hidden], and the final
+    /// `hidden`; a classifier's `x` to `logits`.
+    /// </summary>
     public override NamedTensors RunCase(NamedTensors inputs)
     {
         if (_decoder is not null)
             return base.RunCase(inputs);
-        var (y, last) = _stack.Forward(inputs["x"], null, training ? Randomness : null);
+        var (y, last) = _stack.Forward(inputs["x"], null, training ? Randomness : null, inputs.Find("hidden"));
         return new() { ["y"] = y, ["hidden"] = last };
     }
 }

@@ -30,8 +30,9 @@ internal sealed class QrnnLayer : nn.Module
     /// <param name="x">[time, batch, dim].</param>
     /// <param name="state">Changed to the final one.</param>
     /// <param name="random">For zoneout; null in evaluation.</param>
+    /// <param name="initial">The state before, [batch, hidden], in place of <paramref name="state"/>'s; null for that.</param>
     /// <returns>The output, [time, batch, hidden], and the final state, [1, batch, hidden].</returns>
-    public (Tensor H, Tensor Last) Forward(Tensor x, StateSlots state, CounterRandom? random)
+    public (Tensor H, Tensor Last) Forward(Tensor x, StateSlots state, CounterRandom? random, Tensor? initial = null)
     {
         using var scope = NewDisposeScope();
         var seen = x;
@@ -45,9 +46,10 @@ internal sealed class QrnnLayer : nn.Module
         }
         var parts = _linear.Parts(seen, Gates);
         var o = _config.OutputGate ? parts[2] : null;
+        initial ??= state.Find(0);
         var (h, last) = _config.Zoneout == 0
-            ? QrnnPoolOp.Apply(parts[0], parts[1], o, state.Find(0), _kernels)
-            : Pool(parts[0], parts[1], o, state.Find(0), random);
+            ? QrnnPoolOp.Apply(parts[0], parts[1], o, initial, _kernels)
+            : Pool(parts[0], parts[1], o, initial, random);
         state.Keep(0, last[0]);
         return (h.MoveToOuterDisposeScope(), last.MoveToOuterDisposeScope());
     }

@@ -11,7 +11,7 @@ public sealed record MlstmLayerConfig : Settings
     /// <summary>Taps of the causal convolution.</summary>
     [JsonPropertyName("conv1d_kernel_size")] public int ConvWidth { get; init; } = 4;
 
-    /// <summary>Channels of a block of the projections to queries, keys and values.</summary>
+    /// <summary>Least channels of a block of the projections to queries, keys and values: there are as many blocks as have room, all of one width.</summary>
     [JsonPropertyName("qkv_proj_blocksize")] public int ProjectionBlock { get; init; } = 4;
 
     /// <summary>Heads.</summary>
@@ -28,6 +28,9 @@ public sealed record MlstmLayerConfig : Settings
 
     /// <summary>Inner width in a model of that width.</summary>
     internal int InnerDim(int modelDim) => XLstmConfig.RoundedDim(ProjectionFactor * modelDim, Multiple, RoundUp);
+
+    /// <summary>Blocks of the projections to queries, keys and values in a model of that width.</summary>
+    internal int ProjectionBlocks(int modelDim) => InnerDim(modelDim) / ProjectionBlock;
 
     /// <inheritdoc/>
     public override IEnumerable<string> Problems()

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace Zoo.XLstm.Config;
 
 /// <summary>Which blocks are sLSTM blocks: some by their index, or all.</summary>
-/// <param name="Blocks">Indices from 0; null for all.</param>
+/// <param name="Blocks">Indices from 0, or from -1 backwards from the last; null for all.</param>
 [JsonConverter(typeof(SlstmPlacesConverter))]
 public sealed record SlstmPlaces(IReadOnlyList<int>? Blocks)
 {

@@ -49,12 +49,12 @@ internal sealed class MlstmLayer : nn.Module, IRecurrentLayer
         : base(nameof(MlstmLayer))
     {
         var layer = config.Mlstm!.Layer;
-        var (dim, block) = (config.ModelDim, layer.ProjectionBlock);
+        var (dim, blocks) = (config.ModelDim, layer.ProjectionBlocks(config.ModelDim));
         _context = context;
         (_inner, _heads) = (layer.InnerDim(dim), layer.HeadCount);
         _up = Weights.Normal("proj_up", Weights.Small(dim), config.Bias, 2 * _inner, dim);
         Weights Projection(string name) => new(
-            name, empty(_inner / block, block, block).normal_(0, Weights.Small(dim)), config.Bias ? zeros(_inner) : null);
+            name, empty(blocks, _inner / blocks, _inner / blocks).normal_(0, Weights.Small(dim)), config.Bias ? zeros(_inner) : null);
         _query = Projection("q_proj");
         _key = Projection("k_proj");
         _value = Projection("v_proj");
@@ -74,7 +74,7 @@ internal sealed class MlstmLayer : nn.Module, IRecurrentLayer
         return new BlockState(Empty(batch, _conv.Width, _inner), Empty(batch, _heads, dim, dim), Empty(batch, _heads, dim), Empty(batch, _heads, 1));
     }
 
-    public Tensor Forward(Tensor x, BlockState? state)
+    public Tensor Forward(Tensor x, BlockState? state, Func<Tensor, Tensor> drop)
     {
         using var scope = NewDisposeScope();
         var arithmetic = _context.Dtype;
@@ -100,6 +100,6 @@ internal sealed class MlstmLayer : nn.Module, IRecurrentLayer
             made["q"], made["k"], made["v"], made["i"], made["f"], state is null ? null : (state[1], state[2], state[3]), kernels: _context.Kernels);
         state?.Replace(last, after.C, after.N, after.M);
         var y = HeadNorm.Apply(h, _cell.NormWeight, NormOptions, _context.Kernels, (_skip, conv), z);
-        return MixedPrecision.Linear(y, _down.Weight, _down.Bias, arithmetic).MoveToOuterDisposeScope();
+        return drop(MixedPrecision.Linear(y, _down.Weight, _down.Bias, arithmetic)).MoveToOuterDisposeScope();
     }
 }

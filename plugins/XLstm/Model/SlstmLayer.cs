@@ -68,7 +68,7 @@ internal sealed class SlstmLayer : nn.Module, IRecurrentLayer
         return _conv is null ? new BlockState(cells) : new BlockState(cells, zeros([batch, _conv.Width, _dim], _cell.Bias.dtype, _cell.Bias.device));
     }
 
-    public Tensor Forward(Tensor x, BlockState? state)
+    public Tensor Forward(Tensor x, BlockState? state, Func<Tensor, Tensor> drop)
     {
         using var scope = NewDisposeScope();
         var (convolved, last) = _conv is null ? (x, null) : _conv.Forward(x, state?[1]);
@@ -78,6 +78,7 @@ internal sealed class SlstmLayer : nn.Module, IRecurrentLayer
             state?.Replace(after);
         else
             state?.Replace(after, last);
+        y = drop(y);                        // before the norm, not after it, as upstream has it
         return HeadNorm.Apply(y, _norm?.Weight, _norm is null ? OpOptions.None : NormOptions, _context.Kernels).MoveToOuterDisposeScope();
     }
 

@@ -51,7 +51,7 @@ internal sealed class XLstmBlock : nn.Module
     public (Tensor Hidden, Tensor Residual) Forward(Tensor hidden, Tensor? residual, BlockState? state, Func<Tensor, double, Tensor> drop)
     {
         var (normed, sum) = _norm.Forward(hidden, residual);
-        var given = drop(Layer.Forward(normed, state), Dropout);
+        var given = Layer.Forward(normed, state, y => drop(y, Dropout));
         if (_feedForward is null)
             return (given, sum);
         (normed, sum) = _feedForwardNorm!.Forward(given, sum);

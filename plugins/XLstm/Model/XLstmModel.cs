@@ -57,10 +57,10 @@ internal sealed class XLstmModel : TokenModel
 
     public override IReadOnlyList<string> TiedKeys(string key) => _head is null && key == EmbeddingKey ? [HeadKey] : [];
 
-    /// <summary>Upstream's: weight decay for what has more than one axis, without the embedding unless it is asked for.</summary>
+    /// <summary>Upstream's, which goes by names: weight decay for weights that are no norm's, so not for recurrent ones, and for the embedding where asked.</summary>
     public override IReadOnlyList<ParameterGroup> ParameterGroups() =>
     [
-        new([.. named_parameters().Where(p => p.parameter.Dimensions < 2 || (p.name == EmbeddingKey && !_config.DecaysEmbedding)).Select(p => p.name)])
+        new([.. named_parameters().Select(p => p.name).Where(name => !Decays(name))])
         {
             WeightDecay = 0,
         },
@@ -69,6 +69,10 @@ internal sealed class XLstmModel : TokenModel
     /// <summary>Everything but the large matrices: gates, recurrent weights and small blocks are where bfloat16 would cost accuracy and save nothing.</summary>
     public override bool IsFloat32Island(string parameterName) => parameterName is not (EmbeddingKey or HeadKey)
         && !parameterName.EndsWith("proj_up.weight", StringComparison.Ordinal) && !parameterName.EndsWith("proj_down.weight", StringComparison.Ordinal);
+
+    private bool Decays(string name) => name == EmbeddingKey
+        ? _config.DecaysEmbedding
+        : name.Contains("weight", StringComparison.Ordinal) && !name.Contains("norm", StringComparison.Ordinal);
 
     private Tensor Forward(Tensor ids, XLstmState? state)
     {

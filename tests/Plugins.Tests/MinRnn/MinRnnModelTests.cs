@@ -51,7 +51,57 @@ public sealed class MinRnnModelTests
         Assert.That(() => Architecture("qrnn").ReadConfig("default", Json("""{"window": 3}""")),
             Throws.TypeOf<ConfigException>().With.Message.Contains("'window' is 3; it must be 1 or 2."));
         Assert.That(() => Architecture("lru").ReadConfig("default", Json("""{"r_min": 0.99, "r_max": 0.9}""")),
-            Throws.TypeOf<ConfigException>().With.Message.Contains("0 <= r_min < r_max <= 1"));
+            Throws.TypeOf<ConfigException>().With.Message.Contains("0 <= r_min <= r_max <= 1"));
+        Assert.That(() => Architecture("qrnn").ReadConfig("default", Json("""{"bidirectional": true, "bias": false}""")),
+            Throws.TypeOf<ConfigException>().With.Message.Contains("'bidirectional' is true; as in the original project it must be false.")
+                .And.Message.Contains("'bias' is false; as in the original project it must be true."));
+    }
+
+    [Test]
+    public void ReadUpstreamConfig_WhatIsNotSaid_IsTheOriginalProjects()
+    {
+        var qrnn = (QrnnConfig)Architecture("qrnn").ReadUpstreamConfig("default", Json("""{"input_size": 3, "hidden_size": 5}"""));
+        Assert.That((qrnn.VocabSize, qrnn.LayerCount, qrnn.Window, qrnn.OutputGate), Is.EqualTo(((int?)null, 1, 1, true)));
+        var lru = (LruConfig)Architecture("lru").ReadUpstreamConfig("default", Json("""{"d_input": 3, "d_output": 5}"""));
+        Assert.That((lru.Norm, lru.PreNorm, lru.MinRadius, lru.MaxRadius, lru.MaxPhase), Is.EqualTo((LruNorm.Batch, false, 0.0, 1.0, 6.28)));
+        Assert.That(() => Architecture("lru").ReadUpstreamConfig("default", Json("""{"d_input": 3, "d_output": 5, "r_min": 0.9, "r_max": 0.9, "max_phase": 6.2832}""")),
+            Throws.Nothing, "a ring without width and a phase just above 2π");
+    }
+
+    /// <summary>Two layers of width 1 by hand: c = f tanh(z) + (1 - f) c with z = w x, f = σ(0) = 1/2.</summary>
+    [Test]
+    public void Qrnn_GivenHidden_IsWhereEachLayerStarts()
+    {
+        using var scope = NewDisposeScope();
+        var architecture = Architecture("qrnn");
+        var config = architecture.ReadUpstreamConfig("default", Json("""{"input_size": 1, "hidden_size": 1, "num_layers": 2, "output_gate": false}"""));
+        var model = architecture.CreateModel(config, new BuildContext { Kernels = KernelChoice.Auto });
+        model.eval();
+        var (weight, bias) = (tensor(new float[,] { { 1 }, { 0 } }), zeros(2));     // of z, then of f
+        StateDict.Load(model, new()
+        {
+            ["layers.0.linear.weight"] = weight,
+            ["layers.0.linear.bias"] = bias,
+            ["layers.1.linear.weight"] = weight,
+            ["layers.1.linear.bias"] = bias,
+        }, "the test");
+        float[] x = [0.3f, -1.2f];
+        var hidden = tensor(new[] { 0.5f, -2f }, [2, 1, 1]).requires_grad_();
+        var outputs = model.RunCase(new() { ["x"] = tensor(x, [2, 1, 1]), ["hidden"] = hidden });
+        double lower = 0.5, upper = -2, upperSlope = 1;
+        var expected = new List<double>();
+        foreach (var xt in x)
+        {
+            lower = (Math.Tanh(xt) + lower) / 2;
+            upper = (Math.Tanh(lower) + upper) / 2;
+            upperSlope /= 2;
+            expected.Add(upper);
+        }
+        TensorAssert.Close(outputs["y"].flatten(), tensor(expected.ToArray()), 1e-6, 1e-6, "y");
+        TensorAssert.Close(outputs["hidden"].flatten(), tensor(new[] { lower, upper }), 1e-6, 1e-6, "hidden");
+        Gradients.Backward(outputs["y"][1].sum());
+        Assert.That(hidden.grad![1].item<float>(), Is.EqualTo(upperSlope).Within(1e-6), "of the upper layer's state");
+        Assert.That(hidden.grad![0].item<float>(), Is.Not.Zero, "of the lower layer's state");
     }
 
     [Test]
