@@ -61,12 +61,13 @@ internal unsafe struct GatedBackward<TCell> : ISimdKernel
             var row = t * Stride;
             var before = t > 0 ? States + row - Stride : Initial == null ? zeros : Initial;
             var grad = GradOutputs == null ? zeros : GradOutputs + row;
+            // From the last dimension to the first, too: memory is then walked backwards without a break, which the hardware foresees.
+            if (whole < count)
+                Rest<V>(row, before, grad, carried, whole);
             if (GradX != null && GradFirst != null && (GradSecond != null || !TCell.HasSecondGate) && (GradOutputGate != null || !TCell.HasOutputGate))
                 Row<V>(row, before, grad, carried, whole);
             else
                 RowOfSome<V>(row, before, grad, carried, whole);
-            if (whole < count)
-                Rest<V>(row, before, grad, carried, whole);
         }
         if (GradInitial != null)
             new Span<float>(carried, count).CopyTo(new Span<float>(GradInitial, count));
@@ -80,7 +81,7 @@ internal unsafe struct GatedBackward<TCell> : ISimdKernel
         float* x = X + row, first = First + row, gradX = GradX + row, gradFirst = GradFirst + row;
         float* second = Second + row, gradSecond = GradSecond + row;       // not looked at without a second gate
         float* gate = OutputGate + row, states = States + row, gradGate = GradOutputGate + row;
-        for (var i = 0; i < count; i += V.Count)
+        for (var i = count - V.Count; i >= 0; i -= V.Count)
         {
             var g = V.Load(grad + i);
             if (TCell.HasOutputGate)
@@ -103,7 +104,7 @@ internal unsafe struct GatedBackward<TCell> : ISimdKernel
     private readonly void RowOfSome<V>(long row, float* before, float* grad, float* carried, int count)
         where V : struct, ILanes<V>
     {
-        for (var i = 0; i < count; i += V.Count)
+        for (var i = count - V.Count; i >= 0; i -= V.Count)
         {
             var at = row + i;
             var g = V.Load(grad + i);

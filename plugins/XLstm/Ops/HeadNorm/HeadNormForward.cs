@@ -12,28 +12,49 @@ internal unsafe struct HeadNormForward : ISimdKernel
     public float Epsilon;
     public float* Y;
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<V>()
         where V : struct, ILanes<V>
     {
-        int heads = Pass.Heads, dim = Pass.Dim;
-        for (var t = 0; t < Pass.Length; t++)
+        if (Pass.Gate == null)
+            Run<V, HeadGates.None>();
+        else if (Pass.Act == HeadGate.Silu)
+            Run<V, HeadGates.Silu>();
+        else
+            Run<V, HeadGates.Sigmoid>();
+    }
+
+    /// <summary>A step's heads take each pass together: one head's would wait for its own sums.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Run<V, TGate>()
+        where V : struct, ILanes<V>
+        where TGate : struct, HeadGates.IGate
+    {
+        int heads = Pass.Heads, length = Pass.Length, dim = Pass.Dim, whole = dim - dim % V.Count;
+        var scratch = Scratch.Of(2L * heads, 2);
+        float* means = scratch.Take(heads), rates = scratch.Take(heads);
+        var headSize = (long)length * dim;
+        for (var t = 0; t < length; t++)
         {
+            var (apart, together, row) = Pass.Places(Sequence, 0, t);
+            for (var head = 0; head < heads; head++)
+                means[head] = SumOf<V>(Pass.H + apart + head * headSize, dim) / dim;
+            for (var head = 0; head < heads; head++)
+                rates[head] = 1 / MathF.Sqrt(SquaresAbout<V>(Pass.H + apart + head * headSize, dim, means[head]) / dim + Epsilon);
             for (var head = 0; head < heads; head++)
             {
-                var (apart, together, row) = Pass.Places(Sequence, head, t);
-                var h = Pass.H + apart;
-                var mean = SumOf<V>(h, dim) / dim;
-                var rate = 1 / MathF.Sqrt(SquaresAbout<V>(h, dim, mean) / dim + Epsilon);
+                var h = Pass.H + apart + head * headSize;
+                var channel = head * dim;
                 if (Pass.Rates != null)
-                    (Pass.Means[row], Pass.Rates[row]) = (mean, rate);
-                Row<V>(h, head, together, mean, rate);
+                    (Pass.Means[row + (long)head * length], Pass.Rates[row + (long)head * length]) = (means[head], rates[head]);
+                Row<V, TGate, Edge.Whole>(h, channel, together + channel, 0, whole, means[head], rates[head]);
+                if (whole < dim)
+                    Row<V, TGate, Edge.Part>(h, channel, together + channel, whole, dim, means[head], rates[head]);
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static float SumOf<V>(float* row, int count)
+    private static float SumOf<V>(float* row, int count)
         where V : struct, ILanes<V>
     {
         var sum = V.Zero;
@@ -64,25 +85,25 @@ internal unsafe struct HeadNormForward : ISimdKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Row<V>(float* h, int head, long together, float mean, float rate)
+    private readonly void Row<V, TGate, TEdge>(float* h, int channel, long together, int from, int to, float mean, float rate)
         where V : struct, ILanes<V>
+        where TGate : struct, HeadGates.IGate
+        where TEdge : struct, Edge.IEdge
     {
-        var dim = Pass.Dim;
-        for (var e = 0; e < dim; e += V.Count)
+        float* weight = Pass.Weight == null ? null : Pass.Weight + channel, skip = Pass.Skip == null ? null : Pass.Skip + channel;
+        float* conv = Pass.Conv + together, gate = Pass.Gate + together, y = Y + together;      // conv and gate are not looked at where there are none
+        V wideMean = V.Create(mean), wideRate = V.Create(rate), offset = V.Create(Pass.Offset);
+        for (var e = from; e < to; e += V.Count)
         {
-            var count = Math.Min(V.Count, dim - e);
-            var channel = (long)head * dim + e;
-            var value = (Edge.Load<V>(h + e, count) - V.Create(mean)) * V.Create(rate);
-            if (Pass.Weight != null)
-                value *= Edge.Load<V>(Pass.Weight + channel, count) + V.Create(Pass.Offset);
-            if (Pass.Skip != null)
-                value = V.MultiplyAdd(Edge.Load<V>(Pass.Skip + channel, count), Edge.Load<V>(Pass.Conv + together + e, count), value);
-            if (Pass.Gate != null)
-            {
-                var gate = Edge.Load<V>(Pass.Gate + together + e, count);
-                value *= Pass.Act == HeadGate.Silu ? VectorMath.Silu(gate) : VectorMath.Sigmoid(gate);
-            }
-            Edge.Store(value, Y + together + e, count);
+            var count = to - e;
+            var value = (TEdge.Load<V>(h + e, count) - wideMean) * wideRate;
+            if (weight != null)
+                value *= TEdge.Load<V>(weight + e, count) + offset;
+            if (skip != null)
+                value = V.MultiplyAdd(TEdge.Load<V>(skip + e, count), TEdge.Load<V>(conv + e, count), value);
+            if (TGate.Exists)
+                value *= TGate.Value(TEdge.Load<V>(gate + e, count));
+            TEdge.Store(value, y + e, count);
         }
     }
 }

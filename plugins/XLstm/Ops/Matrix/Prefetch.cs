@@ -17,4 +17,16 @@ internal static unsafe class Prefetch
         for (var i = 0; i < width; i += LineFloats)
             Sse.Prefetch0(row + i);
     }
+
+    /// <summary>Into the second cache: for more than the first one holds.</summary>
+    /// <param name="start">From here on.</param>
+    /// <param name="count">How many numbers.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Stretch(float* start, int count)
+    {
+        if (!Sse.IsSupported)
+            return;
+        for (var i = 0; i < count; i += LineFloats)
+            Sse.Prefetch1(start + i);
+    }
 }

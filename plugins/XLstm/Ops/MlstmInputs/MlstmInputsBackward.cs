@@ -46,6 +46,7 @@ internal unsafe struct MlstmInputsBackward : ISimdKernel
         {
             var count = Math.Min(most, length - start);
             var step = ((long)Sequence * length + start) * width;
+            Ask(start + most, most);
             Gates(start, count, gates);
             Sizes.LoadRows<W>(Conv + step, count, conv);
             Sizes.LoadRows<W>(X + step, count, plain);
@@ -65,6 +66,18 @@ internal unsafe struct MlstmInputsBackward : ISimdKernel
                 Rows.Store(ofInput, count, width, padded, GradX + step);
             }
         }
+    }
+
+    private readonly void Ask(int start, int most)
+    {
+        Sizes.AskTogether(Conv, Sequence, start, most);
+        Sizes.AskTogether(X, Sequence, start, most);
+        Sizes.Ask(GradQ, Sequence, start, most);
+        Sizes.Ask(Q, Sequence, start, most);
+        Sizes.Ask(GradK, Sequence, start, most);
+        Sizes.Ask(K, Sequence, start, most);
+        Sizes.Ask(GradV, Sequence, start, most);
+        Sizes.Ask(V, Sequence, start, most);
     }
 
     /// <summary>The gates' gradients, [step, gate]; their biases get the sums.</summary>

@@ -28,6 +28,8 @@ internal unsafe struct MlstmInputsForward : ISimdKernel
         {
             var count = Math.Min(most, length - start);
             var step = ((long)Sequence * length + start) * Sizes.Width;
+            Sizes.AskTogether(Conv, Sequence, start + most, most);
+            Sizes.AskTogether(X, Sequence, start + most, most);
             Sizes.LoadRows<W>(Conv + step, count, conv);
             Sizes.LoadRows<W>(X + step, count, plain);
             Bands.Apply<W>(Sizes, QueryBands, conv, count, QueryBias, add: false, made, 3 * padded);

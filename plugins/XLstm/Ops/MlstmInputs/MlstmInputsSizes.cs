@@ -81,6 +81,26 @@ internal readonly unsafe record struct MlstmInputsSizes(int Batch, int Length, i
         }
     }
 
+    /// <summary>Asks for a sequence's next steps of an array where heads lie apart: each head's are too short for the hardware to foresee the next ones.</summary>
+    /// <param name="source">The array; null for none.</param>
+    /// <param name="sequence">Which sequence.</param>
+    /// <param name="start">First step.</param>
+    /// <param name="most">Steps at the most.</param>
+    public void Ask(float* source, int sequence, int start, int most)
+    {
+        var count = Math.Min(most, Length - start);
+        for (var h = 0; h < Heads && source != null && count > 0; h++)
+            Prefetch.Stretch(source + (((long)sequence * Heads + h) * Length + start) * HeadDim, count * HeadDim);
+    }
+
+    /// <summary>Likewise where they lie together.</summary>
+    public void AskTogether(float* source, int sequence, int start, int most)
+    {
+        var count = Math.Min(most, Length - start);
+        if (source != null && count > 0)
+            Prefetch.Stretch(source + ((long)sequence * Length + start) * Width, count * Width);
+    }
+
     /// <summary>A gate's weights for each head, [head, 3 · width], with q, k and v as whole vectors, [head, 3 · padded].</summary>
     public void PadGates(float* weights, float* padded) => Rows.Load(weights, 3 * Heads, Width, padded, Padded);
 

@@ -30,7 +30,7 @@ internal readonly unsafe struct RecurrentWeights
     public static RecurrentWeights Forward<V>(float* weights, int dim, int padded, float* memory)
         where V : struct, ILanes<V>
     {
-        var packed = new RecurrentWeights(memory, dim, padded, Width<V>(padded));
+        var packed = Packed<V>(memory, dim, padded);
         var width = packed._width;
         for (var gate = 0; gate < 4; gate++)
         {
@@ -42,6 +42,10 @@ internal readonly unsafe struct RecurrentWeights
         }
         return packed;
     }
+
+    /// <summary>What <see cref="Forward"/> left in <paramref name="memory"/>.</summary>
+    public static RecurrentWeights Packed<V>(float* memory, int dim, int padded)
+        where V : struct, ILanes<V> => new(memory, dim, padded, Width<V>(padded));
 
     /// <summary>For the backward: from the gradients of a gate's pre-activations [padded D] to those of y [padded D].</summary>
     /// <param name="weights">[4·D, D].</param>

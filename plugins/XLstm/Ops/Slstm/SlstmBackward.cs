@@ -10,6 +10,8 @@ internal unsafe struct SlstmBackward : ISimdKernel
     /// <summary>Gradients of so many rows are kept before they meet the states that made them: a product worth its start.</summary>
     private const int HistoryRows = 64;
 
+    private const int StepsAhead = 2;
+
     public SlstmSizes Sizes;
     public bool IsEmpty;
     public int Head, First, Rows;
@@ -31,6 +33,7 @@ internal unsafe struct SlstmBackward : ISimdKernel
         float* grads = scratch.Take(4L * history), states = scratch.Take(history);
         float* gradY = scratch.Take(size), gradC = scratch.Take(size), gradN = scratch.Take(size), gradM = scratch.Take(size);
         float* firstGradM = scratch.Take(size), c0 = scratch.Take(size), n0 = scratch.Take(size);
+        new Span<float>(states, history).Clear();         // what lies behind a row's width stays zero
         new Span<float>(GradRecurrent, 4 * padded * padded).Clear();
         new Span<float>(GradBias, 4 * padded).Clear();
         Sizes.LoadState(GradFinal, 0, Head, First, rows, gradY);
@@ -47,6 +50,7 @@ internal unsafe struct SlstmBackward : ISimdKernel
             var now = grads + (long)kept * size;
             var block = Kept + Sizes.Block(Head, First, rows, t);
             var before = t > 0 ? Kept + Sizes.Block(Head, First, rows, t - 1) : null;
+            AskBefore(t);
             if (GradY != null)
                 AddGiven<V>(gradY, t);
             Step<V>(block, before == null ? c0 : before + 5 * size, before == null ? n0 : before + 6 * size,
@@ -60,7 +64,11 @@ internal unsafe struct SlstmBackward : ISimdKernel
             {
                 var sequence = (long)(First + row) * Sizes.Heads + Head;
                 var state = t > 0 ? Y + (sequence * length + t - 1) * dim : State == null ? null : State + sequence * dim;
-                Matrix.Rows.Load(state, 1, dim, states + ((long)kept * rows + row) * padded, padded);
+                var target = states + ((long)kept * rows + row) * padded;
+                if (state == null)
+                    new Span<float>(target, dim).Clear();
+                else
+                    Matrix.Rows.Copy<V>(state, target, dim);
             }
             kept++;
             if (kept < steps && t > 0)
@@ -121,18 +129,44 @@ internal unsafe struct SlstmBackward : ISimdKernel
     private readonly void Keep<V>(float* grads, int t, int gate)
         where V : struct, ILanes<V>
     {
-        int dim = Sizes.Dim, padded = Sizes.Padded;
+        int dim = Sizes.Dim, padded = Sizes.Padded, rows = Rows;
         var bias = GradBias + gate * padded;
-        for (var row = 0; row < Rows; row++, grads += padded)
+        var apart = Sizes.Length * Sizes.InputStride;       // from a sequence to the next
+        var x = GradX == null ? null : GradX + ((long)First * Sizes.Length + t) * Sizes.InputStride + ((long)gate * Sizes.Heads + Head) * dim;
+        for (var e = 0; e < padded; e += V.Count)
         {
-            for (var e = 0; e < padded; e += V.Count)
-                (V.Load(bias + e) + V.Load(grads + e)).Store(bias + e);
-            if (GradX == null)
-                continue;
-            var x = GradX + ((long)(First + row) * Sizes.Length + t) * Sizes.InputStride + ((long)gate * Sizes.Heads + Head) * dim;
-            new Span<float>(grads, dim).CopyTo(new Span<float>(x, dim));
-            if (t > 1)
-                Prefetch.Row(x - 2 * Sizes.InputStride, dim);
+            var sum = V.Load(bias + e);
+            for (var row = 0; row < rows; row++)
+            {
+                var grad = V.Load(grads + row * padded + e);
+                sum += grad;
+                if (x == null)
+                    continue;
+                if (e + V.Count <= dim)
+                    grad.Store(x + row * apart + e);
+                else
+                    grad.StorePartial(x + row * apart + e, dim - e);
+            }
+            sum.Store(bias + e);
+        }
+        for (var row = 0; row < rows && x != null && t >= StepsAhead; row++)
+            Prefetch.Row(x + row * apart - StepsAhead * Sizes.InputStride, dim);
+    }
+
+    /// <summary>Asks for what the step two before this one reads: memory is walked backwards in stretches, which the hardware does not foresee.</summary>
+    private readonly void AskBefore(int t)
+    {
+        t -= StepsAhead;
+        if (t < 0)
+            return;
+        Prefetch.Stretch(Kept + Sizes.Block(Head, First, Rows, t), SlstmSizes.Kept * Rows * Sizes.Padded);
+        for (var row = 0; row < Rows; row++)
+        {
+            var place = (((long)(First + row) * Sizes.Heads + Head) * Sizes.Length + t) * Sizes.Dim;
+            if (GradY != null)
+                Prefetch.Row(GradY + place, Sizes.Dim);
+            if (t > 0)
+                Prefetch.Row(Y + place - Sizes.Dim, Sizes.Dim);
         }
     }
 

@@ -4,7 +4,7 @@ using Zoo.Kernels.Cpu;
 
 namespace Zoo.XLstm.Ops.Slstm;
 
-/// <summary>sLSTM in C#: the time loop of a head for a group of sequences is one piece of work.</summary>
+/// <summary>sLSTM in C#: the time loop of a head, or of all, for a group of sequences is one piece of work.</summary>
 internal sealed unsafe class SlstmCpu : OpKernel
 {
     private const string Kept = "kept";
@@ -32,10 +32,12 @@ internal sealed unsafe class SlstmCpu : OpKernel
             FinalState = arrays[Slstm.FinalState].Float32,
             Kept = arrays[Kept].Float32,
         };
-        WorkShare.For(sizes.Heads * sizes.Groups, i =>
+        var heads = sizes.HeadsTogether;
+        var shares = sizes.Heads / heads;
+        WorkShare.For(shares * sizes.Groups, i =>
         {
-            var first = i / sizes.Heads * sizes.GroupRows;
-            Simd.Run(whole with { Head = i % sizes.Heads, First = first, Rows = Math.Min(sizes.GroupRows, sizes.Batch - first) });
+            var first = i / shares * sizes.GroupRows;
+            Simd.Run(whole with { FirstHead = i % shares * heads, Heads = heads, First = first, Rows = Math.Min(sizes.GroupRows, sizes.Batch - first) });
         });
     }
 

@@ -4,10 +4,11 @@ using Zoo.XLstm.Ops.Matrix;
 
 namespace Zoo.XLstm.Ops.Slstm;
 
-/// <summary>The forward of one head for a group of sequences: the whole time loop.</summary>
+/// <summary>The forward of some heads for a group of sequences: the whole time loop.</summary>
 /// <remarks>
-/// A step's numbers lie in a block, [what, row, padded dim], in the order of <see cref="SlstmSizes.Kept"/>; the recurrent products are made in it, and the
-/// passes over it are short, so that many vectors of each are on the way at once: one long pass waits for its own results.
+/// A step's numbers of a head lie in a block, [what, row, padded dim], in the order of <see cref="SlstmSizes.Kept"/>; the recurrent products are made in it,
+/// and the passes over it are short, so that many vectors of each are on the way at once: one long pass waits for its own results. Heads take each step in
+/// turn, so that a step's inputs are read in one stretch.
 /// </remarks>
 internal unsafe struct SlstmForward : ISimdKernel
 {
@@ -15,7 +16,7 @@ internal unsafe struct SlstmForward : ISimdKernel
 
     public SlstmSizes Sizes;
     public bool IsEmpty;                            // every n of the initial state is 0
-    public int Head, First, Rows;                   // which head, the first sequence and how many
+    public int FirstHead, Heads, First, Rows;       // the first head and how many, the first sequence and how many
     public float* X, State, Recurrent, Bias;        // State null: empty
     public float* Y, FinalState;
     public float* Kept;                             // for backward, or null
@@ -25,56 +26,85 @@ internal unsafe struct SlstmForward : ISimdKernel
         where V : struct, ILanes<V>
     {
         int dim = Sizes.Dim, padded = Sizes.Padded, rows = Rows, size = rows * padded, block = SlstmSizes.Kept * size;
-        var scratch = Scratch.Of(4L * dim * padded + 4L * padded + 5L * size + 2L * block, 9);
-        var weights = RecurrentWeights.Forward<V>(Recurrent + 4L * Head * dim * dim, dim, padded, scratch.Take(4L * dim * padded));
-        float* bias = scratch.Take(4L * padded), y = scratch.Take(size), c = scratch.Take(size), n = scratch.Take(size), m = scratch.Take(size);
-        float* small = scratch.Take(size), own = scratch.Take(block), other = scratch.Take(block);
-        for (var gate = 0; gate < 4; gate++)
-            Matrix.Rows.Load(Bias + ((long)gate * Sizes.Heads + Head) * dim, 1, dim, bias + gate * padded, padded);
-        Sizes.LoadState(State, 0, Head, First, rows, y);
-        Sizes.LoadState(State, 1, Head, First, rows, c);
-        Sizes.LoadState(State, 2, Head, First, rows, n);
-        Sizes.LoadState(State, 3, Head, First, rows, m);
+        long matrices = 4L * dim * padded, biases = 4L * padded;
+        var scratch = Scratch.Of(Heads * (matrices + biases + 4L * size + 2L * block) + size, 9);
+        float* packed = scratch.Take(Heads * matrices), bias = scratch.Take(Heads * biases), own = scratch.Take((long)Heads * block);
+        float* other = scratch.Take((long)Heads * block), y = scratch.Take((long)Heads * size), c = scratch.Take((long)Heads * size);
+        float* n = scratch.Take((long)Heads * size), m = scratch.Take((long)Heads * size), small = scratch.Take(size);
+        for (var h = 0; h < Heads; h++)
+        {
+            var head = FirstHead + h;
+            RecurrentWeights.Forward<V>(Recurrent + 4L * head * dim * dim, dim, padded, packed + h * matrices);
+            for (var gate = 0; gate < 4; gate++)
+                Matrix.Rows.Load(Bias + ((long)gate * Sizes.Heads + head) * dim, 1, dim, bias + h * biases + gate * padded, padded);
+            Sizes.LoadState(State, 0, head, First, rows, y + h * size);
+            Sizes.LoadState(State, 1, head, First, rows, c + h * size);
+            Sizes.LoadState(State, 2, head, First, rows, n + h * size);
+            Sizes.LoadState(State, 3, head, First, rows, m + h * size);
+        }
         for (var t = 0; t < Sizes.Length; t++)
         {
-            if (Kept != null)
-                own = Kept + Sizes.Block(Head, First, rows, t);
-            for (var gate = 0; gate < 4; gate++)
+            for (var h = 0; h < Heads; h++)
             {
-                weights.Apply<V>(gate, rows, y, own + gate * size, add: false);
-                AddInput<V>(own + gate * size, bias + gate * padded, t, gate);
+                var now = Kept == null ? own + (long)h * block : Kept + Sizes.Block(FirstHead + h, First, rows, t);
+                float* cBefore = c + h * size, nBefore = n + h * size;
+                if (t > 0)
+                {
+                    var last = Kept == null ? other + (long)h * block : Kept + Sizes.Block(FirstHead + h, First, rows, t - 1);
+                    cBefore = last + 5 * size;
+                    nBefore = last + 6 * size;
+                }
+                var weights = RecurrentWeights.Packed<V>(packed + h * matrices, dim, padded);
+                Step<V>(weights, bias + h * biases, t, FirstHead + h, now, cBefore, nBefore, y + h * size, m + h * size, small);
             }
-            Squash<V>(own + 2 * size, own + 3 * size, size);
-            Forget<V>(own + size, own + 4 * size, small, size);
-            if (IsEmpty && t == 0)
-                WeighFirst<V>(own, own + size, m, size);
-            else
-                Weigh<V>(own, own + size, m, size);
-            Remember<V>(own, c, n, y, size);
-            c = own + 5 * size;
-            n = own + 6 * size;
-            for (var row = 0; row < rows; row++)
-                Matrix.Rows.Store(y + row * padded, 1, dim, padded, Y + (((long)(First + row) * Sizes.Heads + Head) * Sizes.Length + t) * dim);
             var free = other;
             other = own;
             own = free;
         }
-        Sizes.StoreState(y, 0, Head, First, rows, FinalState);
-        Sizes.StoreState(c, 1, Head, First, rows, FinalState);
-        Sizes.StoreState(n, 2, Head, First, rows, FinalState);
-        Sizes.StoreState(m, 3, Head, First, rows, FinalState);
+        for (var h = 0; h < Heads; h++)
+        {
+            var head = FirstHead + h;
+            var last = Sizes.Length == 0 ? null : Kept == null ? other + (long)h * block : Kept + Sizes.Block(head, First, rows, Sizes.Length - 1);
+            Sizes.StoreState(y + h * size, 0, head, First, rows, FinalState);
+            Sizes.StoreState(last == null ? c + h * size : last + 5 * size, 1, head, First, rows, FinalState);
+            Sizes.StoreState(last == null ? n + h * size : last + 6 * size, 2, head, First, rows, FinalState);
+            Sizes.StoreState(m + h * size, 3, head, First, rows, FinalState);
+        }
+    }
+
+    /// <summary>A step of one head; its block is <paramref name="now"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Step<V>(
+        in RecurrentWeights weights, float* bias, int t, int head, float* now, float* cBefore, float* nBefore, float* y, float* m, float* small)
+        where V : struct, ILanes<V>
+    {
+        int dim = Sizes.Dim, padded = Sizes.Padded, rows = Rows, size = rows * padded;
+        for (var gate = 0; gate < 4; gate++)
+        {
+            weights.Apply<V>(gate, rows, y, now + gate * size, add: false);
+            AddInput<V>(now + gate * size, bias + gate * padded, t, gate, head);
+        }
+        Squash<V>(now + 2 * size, now + 3 * size, size);
+        Forget<V>(now + size, now + 4 * size, small, size);
+        if (IsEmpty && t == 0)
+            WeighFirst<V>(now, now + size, m, size);
+        else
+            Weigh<V>(now, now + size, m, size);
+        Remember<V>(now, cBefore, nBefore, y, size);
+        for (var row = 0; row < rows; row++)
+            Matrix.Rows.Copy<V>(y + row * padded, Y + (((long)(First + row) * Sizes.Heads + head) * Sizes.Length + t) * dim, dim);
     }
 
     /// <summary>A gate's pre-activation: what the recurrent product left, x and the bias.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void AddInput<V>(float* sums, float* bias, int t, int gate)
+    private readonly void AddInput<V>(float* sums, float* bias, int t, int gate, int head)
         where V : struct, ILanes<V>
     {
         int dim = Sizes.Dim, padded = Sizes.Padded;
         var ahead = t + StepsAhead < Sizes.Length ? StepsAhead * Sizes.InputStride : 0;
         for (var row = 0; row < Rows; row++, sums += padded)
         {
-            var x = X + ((long)(First + row) * Sizes.Length + t) * Sizes.InputStride + ((long)gate * Sizes.Heads + Head) * dim;
+            var x = X + ((long)(First + row) * Sizes.Length + t) * Sizes.InputStride + ((long)gate * Sizes.Heads + head) * dim;
             Prefetch.Row(x + ahead, dim);       // a step's inputs lie a page or more behind those of the last
             var e = 0;
             for (; e + V.Count <= dim; e += V.Count)

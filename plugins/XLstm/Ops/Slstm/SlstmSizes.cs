@@ -17,8 +17,12 @@ internal readonly unsafe record struct SlstmSizes(int Batch, int Heads, int Leng
 
     private const int MostRows = 16;
     private const int FewestRows = 4;
+    private const long WeightsTogether = 1 << 16;       // floats of recurrent weights: half of a second cache of 512 KB
 
     public int Groups => (Batch + GroupRows - 1) / GroupRows;
+
+    /// <summary>Heads that the forward takes together: all, unless threads need the pieces, or the heads' recurrent weights together leave the second cache.</summary>
+    public int HeadsTogether => Groups < WorkShare.Threads || 4L * Heads * Dim * Padded > WeightsTogether ? 1 : Heads;
 
     /// <summary>D as whole vectors.</summary>
     public int Padded
