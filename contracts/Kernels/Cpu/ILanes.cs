@@ -70,6 +70,9 @@ public unsafe interface ILanes<V> :
     /// <summary>Where a &gt; b the first choice, elsewhere (and at NaN) the second.</summary>
     static abstract V WhereGreater(V a, V b, V then, V otherwise);
 
+    /// <summary>Of each four neighbours the one at <paramref name="which"/>, a constant from 0 to 3, in the place of all four.</summary>
+    static abstract V RepeatInFours(V a, int which);
+
     /// <summary>Exponent of each number, as a whole number: floor(log2 |a|), for normal a.</summary>
     static abstract V Exponent(V a);
 

@@ -138,6 +138,16 @@ public readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 RepeatInFours(Lanes128 a, int which) => new(which switch
+    {
+        0 => Vector128.Shuffle(a._value, Vector128.Create(0, 0, 0, 0)),
+        1 => Vector128.Shuffle(a._value, Vector128.Create(1, 1, 1, 1)),
+        2 => Vector128.Shuffle(a._value, Vector128.Create(2, 2, 2, 2)),
+        _ => Vector128.Shuffle(a._value, Vector128.Create(3, 3, 3, 3)),
+    });
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Exponent(Lanes128 a) =>
         new(Vector128.ConvertToSingle((a._value.AsInt32() << 1 >>> 24) - Vector128.Create(127)));
 

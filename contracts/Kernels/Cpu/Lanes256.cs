@@ -140,6 +140,16 @@ public readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 RepeatInFours(Lanes256 a, int which) => new(which switch
+    {
+        0 => Vector256.Shuffle(a._value, Vector256.Create(0, 0, 0, 0, 4, 4, 4, 4)),
+        1 => Vector256.Shuffle(a._value, Vector256.Create(1, 1, 1, 1, 5, 5, 5, 5)),
+        2 => Vector256.Shuffle(a._value, Vector256.Create(2, 2, 2, 2, 6, 6, 6, 6)),
+        _ => Vector256.Shuffle(a._value, Vector256.Create(3, 3, 3, 3, 7, 7, 7, 7)),
+    });
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Exponent(Lanes256 a) =>
         new(Vector256.ConvertToSingle((a._value.AsInt32() << 1 >>> 24) - Vector256.Create(127)));
 

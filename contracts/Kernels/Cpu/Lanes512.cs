@@ -144,6 +144,16 @@ public readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes512
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 RepeatInFours(Lanes512 a, int which) => new(which switch
+    {
+        0 => Vector512.Shuffle(a._value, Vector512.Create(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12)),
+        1 => Vector512.Shuffle(a._value, Vector512.Create(1, 1, 1, 1, 5, 5, 5, 5, 9, 9, 9, 9, 13, 13, 13, 13)),
+        2 => Vector512.Shuffle(a._value, Vector512.Create(2, 2, 2, 2, 6, 6, 6, 6, 10, 10, 10, 10, 14, 14, 14, 14)),
+        _ => Vector512.Shuffle(a._value, Vector512.Create(3, 3, 3, 3, 7, 7, 7, 7, 11, 11, 11, 11, 15, 15, 15, 15)),
+    });
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Exponent(Lanes512 a) =>
         new(Vector512.ConvertToSingle((a._value.AsInt32() << 1 >>> 24) - Vector512.Create(127)));
 

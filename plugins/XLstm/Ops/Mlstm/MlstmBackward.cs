@@ -87,7 +87,6 @@ internal unsafe struct MlstmBackward : ISimdKernel
             var start = chunk * steps;
             var count = Math.Min(steps, Sizes.Length - start);
             var hasState = HasInitial || chunk > 0;
-            AskBefore(start, chunk);
             float* c = States + chunk * Sizes.StateSize, n = Norms + (long)chunk * keys;
             float* q = Rows.Padded(Q + (long)start * keys, count, keys, queriesPadded, paddedKeys);
             float* k = Rows.Padded(K + (long)start * keys, count, keys, keysPadded, paddedKeys);
@@ -130,22 +129,6 @@ internal unsafe struct MlstmBackward : ISimdKernel
             new Span<float>(gradN, keys).CopyTo(new Span<float>(GradN0, keys));
         if (GradM0 != null)
             *GradM0 = (float)(maximumGrad + (hasFuture && HasInitial ? StateScale<W>(-1, gradC, gradN, paddedValues) : 0));
-    }
-
-    /// <summary>Asks for what the next chunk reads, which is the one before this: walked forwards inside, it is not foreseen by the hardware.</summary>
-    private readonly void AskBefore(int start, int chunk)
-    {
-        if (chunk == 0)
-            return;
-        int steps = Sizes.Chunk, keys = Sizes.KeyDim, values = Sizes.ValueDim;
-        start -= steps;
-        Prefetch.Stretch(K + (long)start * keys, steps * keys);
-        Prefetch.Stretch(V + (long)start * values, steps * values);
-        Prefetch.Stretch(Q + (long)start * keys, steps * keys);
-        Prefetch.Stretch(H + (long)start * values, steps * values);
-        if (GradH != null)
-            Prefetch.Stretch(GradH + (long)start * values, steps * values);
-        Prefetch.Stretch(States + (chunk - 1) * Sizes.StateSize, checked((int)Sizes.StateSize));
     }
 
     /// <summary>⟨∂C, C⟩ + ⟨∂n, n⟩ of the state after a chunk: how the loss changes with the scale of all that was written before.</summary>

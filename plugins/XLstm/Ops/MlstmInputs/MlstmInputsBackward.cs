@@ -8,14 +8,14 @@ namespace Zoo.XLstm.Ops.MlstmInputs;
 /// The backward of one sequence, some steps at a time. Gradients of weights are this sequence's part: three matrices as diagonals, their biases, the gates' and
 /// theirs.
 /// </summary>
-internal unsafe struct MlstmInputsBackward : ISimdKernel
+internal unsafe partial struct MlstmInputsBackward : ISimdKernel
 {
     public MlstmInputsSizes Sizes;
     public int Sequence;
     public float* X, Conv;
     public float* GateWeights;                                  // [gate, 3 · padded]
     public float* Q, K, V;
-    public float* QueryBands, KeyBands, ValueBands;             // of the transposed matrices
+    public float* QueryBands, KeyBands, ValueBands;             // of the transposed matrices; of blocks of four, their rows
     public float* GradQ, GradK, GradV, GradI, GradF;            // null: zero
     public float* GradX, GradConv;                              // null: not wanted
     public float* Part;
@@ -36,8 +36,13 @@ internal unsafe struct MlstmInputsBackward : ISimdKernel
     public readonly void Run<W>()
         where W : struct, ILanes<W>
     {
-        int width = Sizes.Width, padded = Sizes.Padded, length = Sizes.Length, most = Math.Min(MlstmInputsSizes.Steps, length);
         new Span<float>(Part, checked((int)PartSize(Sizes))).Clear();
+        if (Sizes.AreFours)
+        {
+            RunFours<W>();
+            return;
+        }
+        int width = Sizes.Width, padded = Sizes.Padded, length = Sizes.Length, most = Math.Min(MlstmInputsSizes.Steps, length);
         var scratch = Scratch.Of(3L * most * Sizes.RowSize + 2L * most * padded + (long)most * Sizes.Gates, 6);
         float* conv = Sizes.TakeRows(scratch, most), plain = Sizes.TakeRows(scratch, most), grads = Sizes.TakeRows(scratch, most);
         float* made = scratch.Take((long)most * padded), ofInput = scratch.Take((long)most * padded), gates = scratch.Take((long)most * Sizes.Gates);
@@ -46,7 +51,6 @@ internal unsafe struct MlstmInputsBackward : ISimdKernel
         {
             var count = Math.Min(most, length - start);
             var step = ((long)Sequence * length + start) * width;
-            Ask(start + most, most);
             Gates(start, count, gates);
             Sizes.LoadRows<W>(Conv + step, count, conv);
             Sizes.LoadRows<W>(X + step, count, plain);
@@ -66,18 +70,6 @@ internal unsafe struct MlstmInputsBackward : ISimdKernel
                 Rows.Store(ofInput, count, width, padded, GradX + step);
             }
         }
-    }
-
-    private readonly void Ask(int start, int most)
-    {
-        Sizes.AskTogether(Conv, Sequence, start, most);
-        Sizes.AskTogether(X, Sequence, start, most);
-        Sizes.Ask(GradQ, Sequence, start, most);
-        Sizes.Ask(Q, Sequence, start, most);
-        Sizes.Ask(GradK, Sequence, start, most);
-        Sizes.Ask(K, Sequence, start, most);
-        Sizes.Ask(GradV, Sequence, start, most);
-        Sizes.Ask(V, Sequence, start, most);
     }
 
     /// <summary>The gates' gradients, [step, gate]; their biases get the sums.</summary>

@@ -25,7 +25,11 @@ internal sealed unsafe class MlstmInputsCpu : OpKernel
             var biases = memory + 3L * sizes.BandSize;
             for (var p = 0; p < 3; p++)
             {
-                Bands.Pack(sizes, arrays["w" + Projections[p]].Float32, memory + p * sizes.BandSize);
+                var weights = arrays["w" + Projections[p]].Float32;
+                if (sizes.AreFours)
+                    Fours.Columns(sizes.Width, weights, memory + p * sizes.BandSize);
+                else
+                    Bands.Pack(sizes, weights, memory + p * sizes.BandSize);
                 Matrix.Rows.Load(arrays["b" + Projections[p]].Float32, 1, sizes.Width, biases + p * sizes.Padded, sizes.Padded);
             }
             float* inputWeight = arrays["wi"].Float32, forgetWeight = arrays["wf"].Float32;
@@ -80,7 +84,13 @@ internal sealed unsafe class MlstmInputsCpu : OpKernel
             var parts = gateWeights + 2 * gateSize;
             for (var p = 0; p < 3; p++)
             {
-                Bands.Pack(sizes, arrays["w" + Projections[p]].Float32, memory + 3L * sizes.BandSize);
+                var weights = arrays["w" + Projections[p]].Float32;
+                if (sizes.AreFours)
+                {
+                    Fours.Rows(sizes.Width, weights, memory + p * sizes.BandSize);
+                    continue;
+                }
+                Bands.Pack(sizes, weights, memory + 3L * sizes.BandSize);
                 Bands.Transpose(sizes, memory + 3L * sizes.BandSize, memory + p * sizes.BandSize);
             }
             var whole = new MlstmInputsBackward
@@ -122,7 +132,9 @@ internal sealed unsafe class MlstmInputsCpu : OpKernel
             if (weight.IsPresent)
             {
                 weight.Span.Clear();
-                if (sizes.Batch > 0)
+                if (sizes.Batch > 0 && sizes.AreFours)
+                    Fours.FromColumns(sizes.Width, total + p * sizes.BandSize, weight.Float32);
+                else if (sizes.Batch > 0)
                     Bands.Unpack(sizes, total + p * sizes.BandSize, weight.Float32);
             }
             Give(arrays.Gradient("b" + Projections[p]), total + MlstmInputsBackward.Biases(sizes) + p * sizes.Padded);

@@ -6,7 +6,7 @@ using Zoo.XLstm.Ops.Matrix;
 namespace Zoo.XLstm.Ops.MlstmInputs;
 
 /// <summary>The forward of one sequence, some steps at a time: their rows stay in the first cache from the input to the gates.</summary>
-internal unsafe struct MlstmInputsForward : ISimdKernel
+internal unsafe partial struct MlstmInputsForward : ISimdKernel
 {
     public MlstmInputsSizes Sizes;
     public int Sequence;
@@ -20,7 +20,12 @@ internal unsafe struct MlstmInputsForward : ISimdKernel
     public readonly void Run<W>()
         where W : struct, ILanes<W>
     {
-        int padded = Sizes.Padded, heads = Sizes.Heads, length = Sizes.Length, most = Math.Min(MlstmInputsSizes.Steps, length);
+        if (Sizes.AreFours)
+        {
+            RunFours<W>();
+            return;
+        }
+        int padded = Sizes.Padded, length = Sizes.Length, most = Math.Min(MlstmInputsSizes.Steps, length);
         var scratch = Scratch.Of(2L * most * Sizes.RowSize + 3L * most * padded + 2L * Sizes.GateRow, 4);
         float* conv = Sizes.TakeRows(scratch, most), plain = Sizes.TakeRows(scratch, most), made = scratch.Take(3L * most * padded);
         var sums = scratch.Take(2L * Sizes.GateRow);
@@ -28,8 +33,6 @@ internal unsafe struct MlstmInputsForward : ISimdKernel
         {
             var count = Math.Min(most, length - start);
             var step = ((long)Sequence * length + start) * Sizes.Width;
-            Sizes.AskTogether(Conv, Sequence, start + most, most);
-            Sizes.AskTogether(X, Sequence, start + most, most);
             Sizes.LoadRows<W>(Conv + step, count, conv);
             Sizes.LoadRows<W>(X + step, count, plain);
             Bands.Apply<W>(Sizes, QueryBands, conv, count, QueryBias, add: false, made, 3 * padded);
@@ -38,19 +41,28 @@ internal unsafe struct MlstmInputsForward : ISimdKernel
             Sizes.Apart<W>(made, 3 * padded, count, Sequence, start, Q);
             Sizes.Apart<W>(made + padded, 3 * padded, count, Sequence, start, K);
             Sizes.Apart<W>(made + 2 * padded, 3 * padded, count, Sequence, start, V);
-            for (var t = 0; t < count; t += 2)
+            Gates<W>(made, sums, start, count);
+        }
+    }
+
+    /// <summary>The gates of some steps, from their q, k and v one after the other, 3 · padded a step.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Gates<W>(float* made, float* sums, int start, int count)
+        where W : struct, ILanes<W>
+    {
+        int padded = Sizes.Padded, heads = Sizes.Heads;
+        for (var t = 0; t < count; t += 2)
+        {
+            var second = Math.Min(1, count - 1 - t);        // the same once more where there is none
+            for (var gate = 0; gate < Sizes.Gates; gate += 4)
+                GateSums<W>(made + 3L * t * padded, made + 3L * (t + second) * padded, gate, sums);
+            for (var row = 0; row <= second; row++)
             {
-                var second = Math.Min(1, count - 1 - t);        // the same once more where there is none
-                for (var gate = 0; gate < Sizes.Gates; gate += 4)
-                    GateSums<W>(made + 3L * t * padded, made + 3L * (t + second) * padded, gate, sums);
-                for (var row = 0; row <= second; row++)
+                for (var h = 0; h < heads; h++)
                 {
-                    for (var h = 0; h < heads; h++)
-                    {
-                        var place = ((long)Sequence * heads + h) * length + start + t + row;
-                        I[place] = sums[row * Sizes.GateRow + h] + InputBias[h];
-                        F[place] = sums[row * Sizes.GateRow + heads + h] + ForgetBias[h];
-                    }
+                    var place = ((long)Sequence * heads + h) * Sizes.Length + start + t + row;
+                    I[place] = sums[row * Sizes.GateRow + h] + InputBias[h];
+                    F[place] = sums[row * Sizes.GateRow + heads + h] + ForgetBias[h];
                 }
             }
         }

@@ -23,8 +23,11 @@ internal readonly unsafe record struct MlstmInputsSizes(int Batch, int Length, i
     /// <summary>Gates as whole groups of four.</summary>
     public int GateRow => (Gates + 3) / 4 * 4;
 
-    /// <summary>Diagonals of the block-diagonal matrix that are not all zero.</summary>
-    public int Bands => 2 * Block - 1;
+    /// <summary>Whether blocks are of four channels, in whole vectors to a head, for which there are shorter ways (<see cref="Fours"/>).</summary>
+    public bool AreFours => Block == Fours.Block && HeadDim % (Simd.Bits / 32) == 0;
+
+    /// <summary>Vectors of channels that make the block-diagonal matrix: its diagonals that are not all zero, or four columns.</summary>
+    public int Bands => AreFours ? Fours.Block : 2 * Block - 1;
 
     /// <summary>Channels as whole vectors.</summary>
     public int Padded => Up(Width);
@@ -79,26 +82,6 @@ internal readonly unsafe record struct MlstmInputsSizes(int Batch, int Length, i
             for (var t = 0; t < count; t++)
                 Rows.Copy<V>(from + (long)t * HeadDim, rows + (long)t * row + h * HeadDim, HeadDim);
         }
-    }
-
-    /// <summary>Asks for a sequence's next steps of an array where heads lie apart: each head's are too short for the hardware to foresee the next ones.</summary>
-    /// <param name="source">The array; null for none.</param>
-    /// <param name="sequence">Which sequence.</param>
-    /// <param name="start">First step.</param>
-    /// <param name="most">Steps at the most.</param>
-    public void Ask(float* source, int sequence, int start, int most)
-    {
-        var count = Math.Min(most, Length - start);
-        for (var h = 0; h < Heads && source != null && count > 0; h++)
-            Prefetch.Stretch(source + (((long)sequence * Heads + h) * Length + start) * HeadDim, count * HeadDim);
-    }
-
-    /// <summary>Likewise where they lie together.</summary>
-    public void AskTogether(float* source, int sequence, int start, int most)
-    {
-        var count = Math.Min(most, Length - start);
-        if (source != null && count > 0)
-            Prefetch.Stretch(source + ((long)sequence * Length + start) * Width, count * Width);
     }
 
     /// <summary>A gate's weights for each head, [head, 3 · width], with q, k and v as whole vectors, [head, 3 · padded].</summary>
