@@ -32,6 +32,7 @@ public sealed class HeadNormTests
     [TestCase(1, 1, 1, 1)]
     [TestCase(1, 4, 65, 64)]
     [TestCase(2, 1, 3, 7)]
+    [TestCase(2, 3, 5, 13)]
     [TestCase(0, 2, 3, 4)]
     [TestCase(2, 2, 0, 4)]
     public void Kernel_AnySizes_EqualsFloat64(long batch, long heads, long length, long dim)

@@ -31,6 +31,10 @@ public sealed class MlstmInputsTests
     [TestCase(1, 4, 10, 1, 2)]
     [TestCase(0, 4, 2, 4, 2)]
     [TestCase(2, 0, 2, 4, 2)]
+    [TestCase(2, 65, 24, 4, 2)]     // blocks of four in whole vectors to a head, of any width
+    [TestCase(2, 13, 6, 4, 2)]      // in parts of vectors
+    [TestCase(0, 4, 8, 4, 2)]
+    [TestCase(2, 0, 8, 4, 2)]
     public void Kernel_AnySizes_EqualsFloat64(long batch, long length, long blocks, long block, long heads)
     {
         using var scope = NewDisposeScope();

@@ -1,3 +1,5 @@
+using Zoo.Kernels;
+using Zoo.Kernels.Cpu;
 using Zoo.XLstm.Ops.Slstm;
 using static TorchSharp.torch;
 
@@ -49,10 +51,34 @@ public sealed class SlstmTests
     [TestCase(19, 1, 33)]
     [TestCase(33, 3, 7)]
     [TestCase(0, 2, 4)]
+    [TestCase(2, 3, 80)]        // heads too wide to be taken together
     public void Kernel_AnySizes_EqualsFloat64(long batch, long heads, long dim)
     {
         using var scope = NewDisposeScope();
         Check(Inputs(batch, 23, heads, dim, withState: true));
+    }
+
+    /// <summary>Heads are taken together by one thread and one by one by several.</summary>
+    [Test]
+    public void Kernel_SeveralThreads_GivesTheSameBits([Values] bool needsGradient)
+    {
+        using var scope = NewDisposeScope();
+        var before = WorkShare.Threads;
+        try
+        {
+            var results = new List<(Tensor Y, Tensor State)>();
+            foreach (var threads in new[] { 1, 5 })
+            {
+                WorkShare.Threads = threads;
+                var inputs = Inputs(3, 19, 3, 12, withState: true);
+                results.Add(Slstm.Apply(inputs["x"].requires_grad_(needsGradient), inputs["_recurrent_kernel_"], inputs["_bias_"], inputs["state"], KernelChoice.Parse(KernelChoice.Cpu)));
+            }
+            Assert.That((results[0].Y.equal(results[1].Y).all().item<bool>(), results[0].State.equal(results[1].State).all().item<bool>()), Is.EqualTo((true, true)));
+        }
+        finally
+        {
+            WorkShare.Threads = before;
+        }
     }
 
     [TestCase("y")]
