@@ -28,7 +28,7 @@ internal sealed class ReproduceCommand : ZooCommand
     private readonly Option<int?> _threads = NumberOption.Int32("--threads", "Threads in all, one a training (default: all cores).", least: 1);
 
     private readonly Option<string?> _out = OptionOf.Text(
-        "--out", "DIR", $"The folder of runs, results and report (default '{DefaultOut}/<time>-<recipe>'). Finished runs in it are kept, unfinished ones go on.");
+        "--out", "DIR", $"The folder of runs, results and report (default '{DefaultOut}/<time>-<recipe>'). Finished runs in it are kept, unfinished ones go on, those of other settings are refused.");
 
     public ReproduceCommand() : base("reproduce", "Reproduces a paper's table: paper, reference code, ours, verdict.")
     {

@@ -57,14 +57,19 @@ internal sealed class RecipeRunner : IRecipeContext
 
     public IReadOnlyList<RunResult> Train(IReadOnlyList<RunSpec> specs)
     {
+        var runs = specs.Select(spec => new RunProcess(spec, Path.Combine(_folder, "runs"), _globalArguments)).ToList();
+        if (runs.Select(r => r.DiffersFromEarlier()).OfType<string>().ToList() is { Count: > 0 } other)
+        {
+            throw new UserException($"--out {_folder}: it has runs of other settings than are asked for. Name another folder, or remove them.\n" +
+                string.Join('\n', other.Select(o => "  " + o)));
+        }
         var results = new RunResult[specs.Count];
         var progress = new RecipeProgress(_output, specs);
         try
         {
             Parallel.For(0, specs.Count, new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, Threads), CancellationToken = Cancellation }, i =>
             {
-                var process = new RunProcess(specs[i], Path.Combine(_folder, "runs"), _globalArguments);
-                results[i] = process.Run(step => progress.Step(i, step), Cancellation);
+                results[i] = runs[i].Run(step => progress.Step(i, step), Cancellation);
                 progress.End(i, Words(results[i]));
             });
         }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Zoo.Files;
 using Zoo.Host.Runs;
 using Zoo.Recipes;
 
@@ -15,7 +16,25 @@ namespace Zoo.Host.Recipes;
 /// <param name="globalArguments">Options that every training gets.</param>
 internal sealed class RunProcess(RunSpec spec, string folder, IReadOnlyList<string> globalArguments)
 {
+    private const string ArgumentsName = "arguments.json";
+
     private readonly string _own = Path.Combine(folder, $"{spec.Label}-seed{spec.Seed}");
+
+    /// <summary>What is other in the run of an earlier call, in words; null where it is the same or there is none. Such a run's numbers are not this one's.</summary>
+    public string? DiffersFromEarlier()
+    {
+        if (Begun() is null)
+            return null;
+        var name = Path.GetFileName(_own);
+        if (Recorded() is not { } recorded)
+            return $"'{name}' does not say how it was made";
+        string[] wanted = [.. Arguments()];
+        if (recorded.SequenceEqual(wanted))
+            return null;
+        var (had, has) = (string.Join(' ', recorded.Except(wanted)), string.Join(' ', wanted.Except(recorded)));
+        return had.Length + has.Length == 0 ? $"'{name}' has its settings in another order"
+            : $"'{name}' has {(had.Length > 0 ? had : "nothing")} where {(has.Length > 0 ? has : "nothing")} is asked for";
+    }
 
     /// <summary>
     /// Trains it, or takes a finished run of an earlier, interrupted call as it is, or goes on with an unfinished one.
@@ -30,6 +49,11 @@ internal sealed class RunProcess(RunSpec spec, string folder, IReadOnlyList<stri
         if (begun is not null && Finished(begun) is { } finished)
             return finished;
 
+        if (begun is null)
+        {
+            Directory.CreateDirectory(_own);
+            AtomicFile.Write(Path.Combine(_own, ArgumentsName), JsonSerializer.Serialize(Arguments()));
+        }
         using var process = new Process { StartInfo = StartInfo(begun) };
         var errors = new List<string>();
         process.ErrorDataReceived += (_, line) =>
@@ -75,38 +99,41 @@ internal sealed class RunProcess(RunSpec spec, string folder, IReadOnlyList<stri
         if (Path.GetFileNameWithoutExtension(program) == "dotnet")
             start.ArgumentList.Add(typeof(RunProcess).Assembly.Location);
         start.ArgumentList.Add("train");
-        if (begun is not null)
-        {
-            Add("--resume", begun);
-        }
-        else
-        {
-            start.ArgumentList.Add(spec.Model);
-            Add("--preset", spec.Preset);
-            Add("--task", spec.Task);
-            foreach (var set in spec.Sets)
-                Add("--set", set);
-            Add("--data", spec.DataPath);
-            Add("--steps", spec.Steps?.ToString(CultureInfo.InvariantCulture));
-            Add("--eval-every", spec.EvalEvery?.ToString(CultureInfo.InvariantCulture));
-            Add("--seed", spec.Seed.ToString(CultureInfo.InvariantCulture));
-            Add("--kernels", spec.Kernels);
-            Add("--threads", "1");
-            Add("--keep", "1");
-            Add("--out", _own);
-        }
-        foreach (var argument in globalArguments)
+        IEnumerable<string> own = begun is null ? [.. Arguments(), "--threads", "1", "--keep", "1", "--out", _own] : ["--resume", begun];
+        foreach (var argument in own.Concat(globalArguments).Concat(["--json", "--quiet"]))
             start.ArgumentList.Add(argument);
-        start.ArgumentList.Add("--json");
-        start.ArgumentList.Add("--quiet");
         return start;
+    }
 
-        void Add(string option, string? value)
+    /// <summary>What decides the run's numbers, as `zoo train` has it.</summary>
+    private IEnumerable<string> Arguments()
+    {
+        yield return spec.Model;
+        (string Option, string? Value)[] options =
+        [
+            ("--preset", spec.Preset), ("--task", spec.Task), .. spec.Sets.Select(set => ("--set", (string?)set)), ("--data", spec.DataPath),
+            ("--steps", spec.Steps?.ToString(CultureInfo.InvariantCulture)), ("--eval-every", spec.EvalEvery?.ToString(CultureInfo.InvariantCulture)),
+            ("--seed", spec.Seed.ToString(CultureInfo.InvariantCulture)), ("--kernels", spec.Kernels),
+        ];
+        foreach (var (option, value) in options)
         {
             if (value is null)
-                return;
-            start.ArgumentList.Add(option);
-            start.ArgumentList.Add(value);
+                continue;
+            yield return option;
+            yield return value;
+        }
+    }
+
+    /// <summary>The arguments of the run of an earlier call; null where they are not known.</summary>
+    private string[]? Recorded()
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<string[]>(File.ReadAllText(Path.Combine(_own, ArgumentsName)));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        {
+            return null;
         }
     }
 

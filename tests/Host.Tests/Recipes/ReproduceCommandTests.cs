@@ -52,6 +52,21 @@ public sealed class ReproduceCommandTests
         Assert.That(File.ReadAllLines(Path.Combine(_folder, "results.jsonl")), Has.Length.EqualTo(6));
     }
 
+    /// <summary>A folder of the quick scale must not answer for the full one, nor one from before a recipe's set-up was changed.</summary>
+    [TestCase("""["lenet1989","--steps","7"]""", "'base-seed1' has --steps 7 where ")]
+    [TestCase(null, "'base-seed1' does not say how it was made")]
+    public void Reproduce_FolderWithRunsOfOtherSettings_RefusesIt(string? arguments, string words)
+    {
+        var run = Directory.CreateDirectory(Path.Combine(_folder, "runs", "base-seed1", "20260101-000000-lenet1989-digits")).FullName;
+        File.WriteAllText(Path.Combine(run, "config.json"), "{}");
+        if (arguments is not null)
+            File.WriteAllText(Path.Combine(_folder, "runs", "base-seed1", "arguments.json"), arguments);
+        var outcome = ZooProcess.Run(["reproduce", "lecun1989", "--seeds", "1", "--out", _folder, "--quiet"]);
+        Assert.That(outcome.Error, Does.StartWith($"--out {_folder}: it has runs of other settings than are asked for.").And.Contain(words));
+        Assert.That(outcome.ExitCode, Is.EqualTo(2));
+        Assert.That(Directory.GetDirectories(Path.Combine(_folder, "runs")), Has.Length.EqualTo(1), "nothing was trained");
+    }
+
     [TestCase("reproduce lecun1898", "No recipe is named 'lecun1898'. Did you mean 'lecun1989'?")]
     [TestCase("reproduce lecun1989 --scale big", "--scale big: it must be quick or full.")]
     [TestCase("reproduce lecun1989 --seeds 0", "--seeds 0: it must be a whole number from 1 up.")]
