@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using Microsoft.Extensions.DependencyInjection;
+using Zoo.Files;
 using Zoo.Host.Cli;
 using Zoo.Host.Training;
 
@@ -69,7 +70,7 @@ internal static class Program
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            output.Error($"The file system refused: {e.Message}");
+            output.Error($"The file system refused: {FileTrouble.Words(e)}");
             return ExitCode.BadEnvironment;
         }
         catch (Exception e) when (MemoryShortage.Caused(e))
@@ -88,13 +89,16 @@ internal static class Program
         var command = parsed.CommandResult.Command;
         var options = command.Options.Concat(parsed.RootCommandResult.Command.Options).Select(o => o.Name).Distinct().ToList();
         var verbs = Verbs.Select(v => v.Name).ToList();
-        foreach (var error in parsed.Errors.Select(e => e.Message).Distinct())
-        {
-            var unmatched = parsed.UnmatchedTokens.FirstOrDefault(t => error.Contains($"'{t}'", StringComparison.Ordinal));
-            var hint = unmatched is null ? "" : Names.DidYouMean(unmatched, unmatched.StartsWith('-') ? options : verbs);
-            Console.Error.WriteLine(error + hint);
-        }
+        // Without a verb the parser complains of every word; the first one is what should have been a verb.
+        IEnumerable<string> sentences = command is not ZooCommand && parsed.UnmatchedTokens is [var word, ..] && !word.StartsWith('-')
+            ? [$"There is no command '{word}'.{Names.DidYouMean(word, verbs)}"]
+            : parsed.Errors.Select(e => e.Message).Distinct().Select(Hinted);
+        foreach (var sentence in sentences)
+            Console.Error.WriteLine(sentence);
         Console.Error.WriteLine($"`zoo {(command is ZooCommand ? command.Name + " " : "")}--help` lists what there is.");
         return ExitCode.BadInput;
+
+        string Hinted(string error) => error + (parsed.UnmatchedTokens.FirstOrDefault(t => error.Contains($"'{t}'", StringComparison.Ordinal)) is { } unmatched
+            ? Names.DidYouMean(unmatched, unmatched.StartsWith('-') ? options : verbs) : "");
     }
 }

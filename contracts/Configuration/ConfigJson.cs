@@ -51,7 +51,10 @@ public static class ConfigJson
     public static JsonObject Write(Settings settings) => JsonSerializer.SerializeToNode(settings, settings.GetType(), Options)!.AsObject();
 
     /// <summary>The record's keys with their values, nested ones as "a.b", in order of declaration: for `zoo show`.</summary>
-    public static IEnumerable<KeyValuePair<string, JsonNode?>> Flatten(Settings settings) => Flatten(Write(settings), "");
+    public static IEnumerable<KeyValuePair<string, JsonNode?>> Flatten(Settings settings) => Flatten(Write(settings));
+
+    /// <summary>The keys of an object with their values, nested ones as "a.b", in order. An object without keys is a value.</summary>
+    public static IEnumerable<KeyValuePair<string, JsonNode?>> Flatten(JsonObject values) => Flatten(values, "");
 
     /// <summary>What is wrong with a record's values and with those of the records inside it, which say where they are.</summary>
     public static IEnumerable<string> Problems(Settings settings) => Problems(settings, "");
@@ -113,7 +116,7 @@ public static class ConfigJson
     {
         foreach (var (key, value) in values)
         {
-            if (value is JsonObject inner)
+            if (value is JsonObject { Count: > 0 } inner)
             {
                 foreach (var nested in Flatten(inner, $"{prefix}{key}."))
                     yield return nested;
@@ -150,7 +153,7 @@ public static class ConfigJson
                 continue;
             var here = Join(path, key);
             if (!properties.TryGetValue(key, out var property))
-                problems.Add($"'{here}' is no key of it.{Names.DidYouMean(key, properties.Keys)}");
+                problems.Add($"'{here}' is no key of it.{DidYouMean(path, key, properties.Keys)}");
             else if (IsSettings(property.PropertyType) && value is JsonObject inner)
                 Merge(property.PropertyType, Nested(target, key, property.PropertyType), inner, here, problems);
             else if (ElementType(property.PropertyType) is { } element && IsSettings(element) && value is JsonArray list)
@@ -243,6 +246,9 @@ public static class ConfigJson
         return type.GetInterfaces().Append(type)
             .FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IEnumerable<>))?.GetGenericArguments()[0];
     }
+
+    private static string DidYouMean(string path, string key, IEnumerable<string> keys) =>
+        Names.Nearest(key, keys) is { } near ? $" Did you mean '{Join(path, near)}'?" : "";
 
     private static string Join(string path, string key) => path.Length == 0 ? key : $"{path}.{key}";
 

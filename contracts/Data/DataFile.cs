@@ -29,7 +29,7 @@ internal sealed class DataFile : IDisposable
         {
             throw new BadFileException(Directory.Exists(path)
                 ? $"'{path}' is a folder; name a file."
-                : $"'{path}' cannot be read: {e.Message}", e);
+                : $"'{path}' cannot be read: {FileTrouble.Words(e)}", e);
         }
         try
         {
@@ -39,7 +39,7 @@ internal sealed class DataFile : IDisposable
         catch (Exception e) when (e is IOException or NotSupportedException)
         {
             _file.Dispose();
-            throw new BadFileException($"'{path}' cannot be read: {e.Message}", e);
+            throw new BadFileException($"'{path}' cannot be read: {FileTrouble.Words(e)}", e);
         }
         _content = IsPacked ? new GZipStream(_file, CompressionMode.Decompress) : _file;
     }
@@ -74,7 +74,7 @@ internal sealed class DataFile : IDisposable
         }
         catch (IOException e)
         {
-            throw new BadFileException($"'{Path}' cannot be read: {e.Message}", e);
+            throw new BadFileException($"'{Path}' cannot be read: {FileTrouble.Words(e)}", e);
         }
     }
 

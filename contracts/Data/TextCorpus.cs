@@ -152,7 +152,7 @@ public sealed class TextCorpus
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadFileException($"'{path}' cannot be listed: {e.Message}", e);
+            throw new BadFileException($"'{path}' cannot be listed: {FileTrouble.Words(e)}", e);
         }
     }
 
@@ -166,7 +166,7 @@ public sealed class TextCorpus
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadFileException($"'{file}' cannot be read: {e.Message}", e);
+            throw new BadFileException($"'{file}' cannot be read: {FileTrouble.Words(e)}", e);
         }
     }
 
@@ -183,7 +183,7 @@ public sealed class TextCorpus
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadFileException($"'{file}' cannot be read: {e.Message}", e);
+            throw new BadFileException($"'{file}' cannot be read: {FileTrouble.Words(e)}", e);
         }
     }
 

@@ -81,7 +81,7 @@ public static class AtomicFile
         var why = Directory.Exists(path) ? "it is a folder."
             : e is DirectoryNotFoundException ? $"the folder '{Path.GetDirectoryName(Path.GetFullPath(path))}' does not exist."
             : e is UnauthorizedAccessException ? $"the folder '{Path.GetDirectoryName(Path.GetFullPath(path))}' is not writable."
-            : e.Message.Replace(aside, path);
+            : FileTrouble.Words(e).Replace(aside, path);
         return new IOException($"Could not write '{path}': {why}", e);
     }
 }

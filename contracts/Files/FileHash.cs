@@ -21,7 +21,7 @@ public static class FileHash
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadFileException($"'{path}' cannot be read: {e.Message}", e);
+            throw new BadFileException($"'{path}' cannot be read: {FileTrouble.Words(e)}", e);
         }
     }
 }

@@ -55,7 +55,7 @@ public sealed class SafeTensorsFile : IDisposable
         catch (IOException e)
         {
             file.Dispose();
-            throw new BadFileException($"'{path}' cannot be read: {e.Message}", e);
+            throw new BadFileException($"'{path}' cannot be read: {FileTrouble.Words(e)}", e);
         }
         catch
         {
@@ -131,7 +131,7 @@ public sealed class SafeTensorsFile : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or OutOfMemoryException)
         {
-            throw new EnvironmentException($"'{Path}' ({_byteCount} bytes) cannot be mapped into memory: {e.Message}", e);
+            throw new EnvironmentException($"'{Path}' ({_byteCount} bytes) cannot be mapped into memory: {FileTrouble.Words(e)}", e);
         }
     }
 
@@ -171,7 +171,7 @@ public sealed class SafeTensorsFile : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new BadFileException($"'{path}' cannot be opened: {e.Message}", e);
+            throw new BadFileException($"'{path}' cannot be opened: {FileTrouble.Words(e)}", e);
         }
     }
 

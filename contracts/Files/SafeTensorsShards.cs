@@ -99,7 +99,7 @@ internal static class SafeTensorsShards
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadFileException($"'{path}' cannot be read: {e.Message}", e);
+            throw new BadFileException($"'{path}' cannot be read: {FileTrouble.Words(e)}", e);
         }
     }
 

@@ -104,7 +104,7 @@ public sealed class Weights : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadFileException($"The folder '{folder}' cannot be read: {e.Message}", e);
+            throw new BadFileException($"The folder '{folder}' cannot be read: {FileTrouble.Words(e)}", e);
         }
         var none = $"The folder '{folder}' has no {FileName} and no {IndexName}.";
         if (Array.FindAll(files, f => f.EndsWith(".safetensors", StringComparison.Ordinal)) is { Length: > 0 } others)

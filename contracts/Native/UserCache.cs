@@ -1,4 +1,5 @@
 using System.Runtime.Versioning;
+using Zoo.Files;
 
 namespace Zoo.Native;
 
@@ -27,7 +28,7 @@ public static class UserCache
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new EnvironmentException($"The cache folder '{folder}' cannot be used: {e.Message} {Remedy}", e);
+            throw new EnvironmentException($"The cache folder '{folder}' cannot be used: {FileTrouble.Words(e)} {Remedy}", e);
         }
     }
 

@@ -17,6 +17,12 @@ internal sealed record MachineRates(double Dram, double Fp32, double BFloat16, d
 {
     private const int Trials = 7;
 
+    /// <summary>The rates' names, as `--rates` has them.</summary>
+    public static IReadOnlyList<string> RateNames { get; } = ["dram", "fp32", "bf16", "int8", "exp"];
+
+    /// <summary>Those that a processor measures; the others follow from float32's.</summary>
+    public static IReadOnlyList<string> MeasuredNames { get; } = ["dram", "fp32", "exp"];
+
     /// <summary>Reads `--rates dram=24.2,fp32=118,…`; what it leaves out is measured.</summary>
     /// <exception cref="UserException">A name or number is wrong.</exception>
     public static MachineRates Parse(string? text)
@@ -36,18 +42,29 @@ internal sealed record MachineRates(double Dram, double Fp32, double BFloat16, d
     public static IReadOnlyDictionary<string, double> Given(string? text)
     {
         var given = new Dictionary<string, double>(StringComparer.Ordinal);
-        string[] names = ["dram", "fp32", "bf16", "int8", "exp"];
         foreach (var part in (text ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             var equals = part.IndexOf('=');
             var name = equals < 0 ? part : part[..equals];
-            if (!names.Contains(name))
-                throw new UserException($"--rates {text}: '{name}' is no rate; there are {string.Join(", ", names)}.{Names.DidYouMean(name, names)}");
+            if (!RateNames.Contains(name))
+                throw new UserException($"--rates {text}: '{name}' is no rate; there are {string.Join(", ", RateNames)}.{Names.DidYouMean(name, RateNames)}");
             if (!double.TryParse(part[(equals + 1)..], NumberStyles.Float, CultureInfo.InvariantCulture, out var value) || !(value > 0) || !double.IsFinite(value))
                 throw new UserException($"--rates {text}: '{part}' must be {name}=NUMBER, in GB/s, GFLOP/s, GOP/s or G/s.");
             given[name] = value;
         }
         return given;
+    }
+
+    /// <summary>The rates with where each comes from: "dram 24.2 GB/s (given), fp32 118 GFLOP/s (measured), bf16 236 (2 × fp32), …".</summary>
+    /// <param name="given">The names that `--rates` had.</param>
+    /// <param name="measuresProducts">Whether bf16 and int8 are measured too, as on a card.</param>
+    public string Describe(IReadOnlySet<string> given, bool measuresProducts)
+    {
+        return string.Create(CultureInfo.InvariantCulture,
+            $"dram {Dram:F1} GB/s ({From("dram")}), fp32 {Fp32:F0} GFLOP/s ({From("fp32")}), bf16 {BFloat16:F0} GFLOP/s ({From("bf16", "2 × fp32")}), ") +
+            string.Create(CultureInfo.InvariantCulture, $"int8 {Int8:F0} GOP/s ({From("int8", "4 × fp32")}), exp {Exp:F1} G/s ({From("exp")})");
+
+        string From(string name, string? factor = null) => given.Contains(name) ? "given" : factor is null || measuresProducts ? "measured" : factor;
     }
 
     /// <summary>The least milliseconds that work of this cost can take: the longer of moving its bytes and doing its arithmetic.</summary>

@@ -41,7 +41,7 @@ internal sealed class BenchCommand : ZooCommand
     private readonly Option<int?> _warmup = NumberOption.Int32("--warmup", $"Calls before the timed ones (default {DefaultWarmup}).", least: 0);
 
     private readonly Option<string?> _rates = OptionOf.Text(
-        "--rates", "RATES", "Rates for the floor, such as dram=24.2,fp32=118,bf16=236,int8=473,exp=6.9 (GB/s, GFLOP/s, GFLOP/s, GOP/s, G/s); measured unless given.");
+        "--rates", "RATES", "Rates for the floor, such as dram=24.2,fp32=118,bf16=236,int8=473,exp=6.9 (GB/s, GFLOP/s, GFLOP/s, GOP/s, G/s); each that is left out is measured.");
 
     public BenchCommand() : base("bench", "Times a model (train, prefill, decode) or an op, in wall-clock and CPU time, beside its floor.")
     {
@@ -112,7 +112,7 @@ internal sealed class BenchCommand : ZooCommand
             return;
         var first = results[0];
         session.Output.Say($"{first.Model}, {first.Mode}: {first.Params:N0} parameters, batch {first.Batch}" +
-            $"{(first.Time is { } time ? $", {time} time steps" : "; a sample counts as a token")}, {first.Threads} {(first.Threads == 1 ? "thread" : "threads")}, {first.Dtype}{(first.Packed is { } form ? $", packed as {form}" : "")}");
+            $"{(first.Time is { } time ? $", {time} time steps" : "; a sample counts as a token")}, {Counted.Of(first.Threads, "thread")}, {first.Dtype}{(first.Packed is { } form ? $", packed as {form}" : "")}");
         session.Output.Results.Write(table);
         if (first.Mode != "train")
         {
@@ -149,17 +149,19 @@ internal sealed class BenchCommand : ZooCommand
         }
         if (session.Output.Json)
             return;
-        session.Output.Say($"{op.Name} {string.Join(", ", sizes.Select(s => $"{s.Key}={s.Value}"))}, {(options.Card is { } card ? $"{card.Name}, by its own clock" : $"{options.Threads} {(options.Threads == 1 ? "thread" : "threads")}")}");
+        session.Output.Say($"{op.Name} {string.Join(", ", sizes.Select(s => $"{s.Key}={s.Value}"))}, {(options.Card is { } card ? $"{card.Name}, by its own clock" : Counted.Of(options.Threads, "thread"))}");
         session.Output.Results.Write(table);
     }
 
     /// <summary>As given, or as measured.</summary>
     private static MachineRates Rates(string? given, BenchOptions options, Output output)
     {
-        output.Note(given is null ? "Measuring the machine's rates…" : "Rates as given.");
+        var isCard = options.Card is not null;
+        var (toGive, names) = (MachineRates.Given(given), isCard ? MachineRates.RateNames : MachineRates.MeasuredNames);
+        if (names.Any(name => !toGive.ContainsKey(name)))
+            output.Note($"Measuring the {(isCard ? "card" : "machine")}'s rates…");
         var rates = options.Card is { } card ? new CardRates(card).Parse(given) : MachineRates.Parse(given);
-        output.Note(string.Create(CultureInfo.InvariantCulture,
-            $"{(options.Card is null ? "A thread" : "The card")}: {rates.Dram:F1} GB/s, fp32 {rates.Fp32:F0} GFLOP/s, bf16 {rates.BFloat16:F0}, int8 {rates.Int8:F0} GOP/s, {rates.Exp:F1} G exponentials/s"));
+        output.Note($"{(isCard ? "The card" : "A thread")}: {rates.Describe(toGive.Keys.ToHashSet(), measuresProducts: isCard)}");
         return rates;
     }
 

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using TorchSharp;
+using Zoo.Host.Configuration;
 using Zoo.Host.Runs;
 using Zoo.Host.Training;
 using Zoo.Kernels;
@@ -22,7 +24,11 @@ internal sealed class EvalCommand : ZooCommand
         HelpName = "PATH",
     };
 
-    private readonly Option<string[]> _set = OptionOf.Sets("Another value for a key of the model's config, such as attention=sage: the same weights, computed otherwise (repeatable).");
+    private readonly Option<string?> _task = OptionOf.Text("--task", "TASK", "What an imported run is scored on: its own task is not known. `zoo list` names them.");
+    private readonly Option<int?> _length = NumberOption.Int32("--length", "Sequence length to score an imported run at; the task's own unless given.", least: 1);
+
+    private readonly Option<string[]> _set = OptionOf.Sets(
+        "Another value for a key of the model's config, such as attention=sage: the same weights, computed otherwise; of an imported run also the task's, as task.KEY (repeatable).");
 
     private readonly Option<string> _device = DeviceName.Option();
 
@@ -40,7 +46,7 @@ internal sealed class EvalCommand : ZooCommand
 
     public EvalCommand() : base("eval", "Scores a trained model on its task's held-out data.")
     {
-        foreach (var option in (Option[])[_data, _set, _device, _dtype, _kernels, _threads])
+        foreach (var option in (Option[])[_task, _data, _length, _set, _device, _dtype, _kernels, _threads])
             Add(option);
         Add(_run);
     }
@@ -48,17 +54,27 @@ internal sealed class EvalCommand : ZooCommand
     public override int Run(ParseResult arguments, Session session)
     {
         var (output, catalog) = (session.Output, session.Catalog);
-        var (_, record, checkpoint) = SavedModel.Find(arguments.GetValue(_run)!, output.Note).With(arguments.GetValue(_set)!);
+        var saved = SavedModel.Find(arguments.GetValue(_run)!, output.Note);
+        var sets = arguments.GetValue(_set)!.ToLookup(set => saved.Record.Imported && RunPlanner.IsForTask(set));
+        saved = saved.With([.. sets[false]]);
+        var (record, checkpoint) = (saved.Record, saved.Checkpoint);
         LibTorch.Load();
-        var data = arguments.GetValue(_data);
-        using var plan = record.Plan(catalog, data is null ? null : Path.GetFullPath(data));
+        using var plan = Plan(arguments, record, catalog, [.. sets[true]]);
         var device = DeviceName.Parse(arguments.GetValue(_device)!);
-        Training.Threads.Use(arguments.GetValue(_threads) ?? record.Threads);
         var dtype = DtypeName.Parse(arguments.GetValue(_dtype) ?? record.Dtype);
-        using var model = ModelFactory.Build(catalog, plan, record.Seed, device, KernelChoice.Parse(arguments.GetValue(_kernels)!), dtype);
-        checkpoint.LoadModel(model);
-        output.Note($"{record.Model}, preset {record.Preset}, after step {checkpoint.State.Step:N0} of {record.Steps:N0}: {checkpoint.Path}");
-        output.Note($"{record.Task}: {plan.Data.Description}");
+        var kernels = KernelChoice.Parse(arguments.GetValue(_kernels)!);
+        using var model = saved.Build(catalog, device, kernels, dtype, packed: record.Packed is not null);
+        if (record.Imported)
+            plan.RequireFit(model);
+        Training.Threads.Use(arguments.GetValue(_threads) ?? (record.Imported
+            ? ModelFactory.DefaultThreads(ModelFactory.ParameterCount(model), plan.Data.Shape.Length ?? 1, torch.get_num_threads())
+            : record.Threads));
+        output.Note(record.Imported
+            ? $"{record.Model}, {record.Data}: {checkpoint.Path}"
+            : $"{record.Model}, preset {record.Preset}, after step {checkpoint.State.Step:N0} of {record.Steps:N0}: {checkpoint.Path}");
+        output.Note($"{plan.Task.Info.Name}: {plan.Data.Description}");
+        if (record.Imported && plan.Data.Text is CharacterEncoding)
+            output.Note($"Weights do not say what their ids mean: {plan.Task.Info.Name} numbers the characters of this text by their code points.");
 
         using var interrupt = new Interrupt();
         var metrics = new Evaluator(model, plan.Data, device).Run(plan.Data.HeldOut, interrupt.Token);
@@ -74,6 +90,19 @@ internal sealed class EvalCommand : ZooCommand
         if (!output.Json)
             Say(output, metrics);
         return ExitCode.Done;
+    }
+
+    /// <summary>The run's own task, or for an imported run the one that was named.</summary>
+    private RunPlan Plan(ParseResult arguments, RunRecord record, Catalog catalog, IReadOnlyList<string> taskSets)
+    {
+        var data = arguments.GetValue(_data) is { } path ? Path.GetFullPath(path) : null;
+        var (task, length) = (arguments.GetValue(_task), arguments.GetValue(_length));
+        if (record.Imported)
+            return record.PlanImported(catalog, new RunRequest(record.Model) { Task = task, DataPath = data, Length = length, Sets = taskSets, Seed = record.Seed });
+        var other = task is not null && task != record.Task ? $"--task {task}" : length is not null && length != record.Length ? $"--length {length}" : null;
+        return other is null
+            ? record.Plan(catalog, data)
+            : throw new UserException($"{other}: this run was trained on {record.Task}{(record.Length is { } own ? $" at length {own}" : "")} and is scored as it was trained; leave it out.");
     }
 
     /// <summary>Metrics for people, one a line.</summary>

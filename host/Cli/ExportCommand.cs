@@ -44,6 +44,8 @@ internal sealed class ExportCommand : ZooCommand
         var (weightsPath, configPath) = path.EndsWith(Ending, StringComparison.Ordinal)
             ? (path, Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, ConfigName))
             : (Path.Combine(path, "model" + Ending), Path.Combine(path, ConfigName));
+        if (File.Exists(path) && path != weightsPath)
+            throw new UserException($"'{path}' is a file whose name does not end in {Ending}; nothing was written. Name a new folder, or a file *{Ending}.");
         foreach (var target in (string[])[weightsPath, configPath])
         {
             if (Path.Exists(target))

@@ -117,7 +117,7 @@ internal sealed class GenerateCommand : ZooCommand
         catch (Exception e) when (MemoryShortage.Caused(e))
         {
             var (verb, lower) = samples > 1 ? ("side by side", "Lower --samples.") : ("", "A shorter --prompt needs less.");
-            throw MemoryShortage.Error($"with {samples:N0} {(samples == 1 ? "sequence" : "sequences")} {verb}".TrimEnd() + $" after a prompt of {prompt.Length:N0}", lower, e);
+            throw MemoryShortage.Error($"with {Counted.Of(samples, "sequence")} {verb}".TrimEnd() + $" after a prompt of {prompt.Length:N0}", lower, e);
         }
     }
 
@@ -140,7 +140,7 @@ internal sealed class GenerateCommand : ZooCommand
             ["backends"] = new JsonObject(OpUsage.Backends.Select(b => KeyValuePair.Create<string, JsonNode?>(b.Key, b.Value))),
         });
         var afterwards = rest is null ? "" : $"; {times.Tokens:N0} more in {TrainingProgress.Duration(times.Seconds)} ({rest:N0} tokens/s)";
-        output.Note($"Prompt of {times.PromptTokens:N0} tokens in {TrainingProgress.Duration(times.PromptSeconds)} ({prompt:N0} tokens/s){afterwards}.");
+        output.Note($"Prompt of {Counted.Of(times.PromptTokens, "token")} in {TrainingProgress.Duration(times.PromptSeconds)} ({prompt:N0} tokens/s){afterwards}.");
     }
 
     private static double? Rate(long tokens, double seconds) => tokens > 0 && seconds > 0 ? tokens / seconds : null;

@@ -161,7 +161,7 @@ internal sealed class ImportCommand : ZooCommand
         {
             var values = JsonNode.Parse(upstream, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = 64 }) as JsonObject
                 ?? throw new BadFileException($"'{path}' is no config: it holds no JSON object.");
-            foreach (var (key, value) in ConfigLeaves(sets, ""))
+            foreach (var (key, value) in ConfigJson.Flatten(sets))
                 ConfigJson.Set(values, key, value?.DeepClone());
             return architecture.ReadUpstreamConfig(preset, values);
         }
@@ -175,9 +175,6 @@ internal sealed class ImportCommand : ZooCommand
         }
     }
 
-    private static IEnumerable<KeyValuePair<string, JsonNode?>> ConfigLeaves(JsonObject values, string prefix) => values.SelectMany(p =>
-        p.Value is JsonObject { Count: > 0 } inner ? ConfigLeaves(inner, $"{prefix}{p.Key}.") : [new(prefix + p.Key, p.Value)]);
-
     private static byte[] ReadBytes(string path)
     {
         try
@@ -188,7 +185,7 @@ internal sealed class ImportCommand : ZooCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadFileException($"'{path}' cannot be read: {e.Message}", e);
+            throw new BadFileException($"'{path}' cannot be read: {FileTrouble.Words(e)}", e);
         }
     }
 

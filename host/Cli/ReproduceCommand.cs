@@ -92,7 +92,7 @@ internal sealed class ReproduceCommand : ZooCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UserException($"--out {folder}: the folder cannot be made: {e.Message}", e);
+            throw new UserException($"--out {folder}: the folder cannot be made: {FileTrouble.Words(e)}", e);
         }
     }
 

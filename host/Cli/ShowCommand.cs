@@ -26,12 +26,7 @@ internal sealed class ShowCommand : ZooCommand
         HelpName = "PRESET",
     };
 
-    private readonly Option<string[]> _sets = new("--set")
-    {
-        Description = "A config key to change before showing, such as d_model=128 or ssm_cfg.d_state=32 (repeatable).",
-        HelpName = "key=value",
-        DefaultValueFactory = _ => [],
-    };
+    private readonly Option<string[]> _sets = OptionOf.Sets("A config key to change before showing, such as d_model=128 or ssm_cfg.d_state=32 (repeatable).");
 
     private readonly Option<string> _device = DeviceName.Option();
 

@@ -200,7 +200,7 @@ internal sealed class TrainCommand : ZooCommand
         var recordedSets = record.Config.DeepClone().AsObject();
         recordedSets["task"] = record.TaskOptions.DeepClone();
         recordedSets["train"] = record.Training.DeepClone();
-        foreach (var (key, value) in Leaves(RunPlanner.ParseSets(arguments.GetValue(_set)!), ""))
+        foreach (var (key, value) in ConfigJson.Flatten(RunPlanner.ParseSets(arguments.GetValue(_set)!)))
         {
             if (!JsonNode.DeepEquals(value, Find(recordedSets, key)))
                 problems.Add($"--set {key}={Words(value)}: the run has {Words(Find(recordedSets, key))}");
@@ -259,7 +259,7 @@ internal sealed class TrainCommand : ZooCommand
     {
         var start = new CheckpointStore(folder.CheckpointsPath, record.Keep).NewestWhole(output.Note);
         if (start is not null && start.State.Step > trainer.StepCount)
-            throw new UserException($"'{start.Path}' is of step {start.State.Step:N0}, and the run has {trainer.StepCount:N0} steps.");
+            throw new UserException($"'{start.Path}' is of step {start.State.Step:N0}, and the run has {Counted.Of(trainer.StepCount, "step")}.");
         if (start is not null && start.State.Random.Seed != record.Seed)
             throw new UserException($"'{start.Path}' is of a run with seed {start.State.Random.Seed}, and this one has {record.Seed}.");
         output.Note(start is null ? "It had no checkpoint yet; it begins again." : $"It goes on after step {start.State.Step:N0}.");
@@ -271,12 +271,11 @@ internal sealed class TrainCommand : ZooCommand
         var training = plan.Training;
         output.Note($"Model      {record.Model}, preset {record.Preset}, {ModelFactory.ParameterCount(model):N0} parameters");
         output.Note($"Task       {record.Task}: {plan.Data.Description}");
-        output.Note($"Training   {trainer.StepCount:N0} steps of {training.BatchSize:N0}" +
+        output.Note($"Training   {Counted.Of(trainer.StepCount, "step")} of {training.BatchSize:N0}" +
             $"{(training.Accumulate > 1 ? $" × {training.Accumulate}" : "")}, {training.Optimizer} at lr {training.LearningRate:G4}, " +
             $"schedule {training.Schedule.ToString()!.ToLowerInvariant()}, seed {record.Seed}");
         var backends = trainer.FusedStepName is { } fused ? $"{fused} on cpu" : $"kernels {record.Kernels}";
-        var threads = record.Threads == 1 ? "1 thread" : $"{record.Threads} threads";
-        output.Note($"Device     {record.Device}, {threads}, {record.Dtype}, {backends}");
+        output.Note($"Device     {record.Device}, {Counted.Of(record.Threads, "thread")}, {record.Dtype}, {backends}");
         output.Note($"Run        {folder.Path}");
     }
 
@@ -303,7 +302,7 @@ internal sealed class TrainCommand : ZooCommand
             ["peak_memory_bytes"] = outcome.PeakMemoryBytes,
         });
         var duration = TrainingProgress.Duration(outcome.TrainSeconds);
-        output.Say($"Trained {plan.Installed.Info.Name} on {plan.Task.Info.Name} for {outcome.Steps:N0} steps in {duration}, {outcome.PeakMemoryBytes / 1e6:N0} MB at most.");
+        output.Say($"Trained {plan.Installed.Info.Name} on {plan.Task.Info.Name} for {Counted.Of(outcome.Steps, "step")} in {duration}, {outcome.PeakMemoryBytes / 1e6:N0} MB at most.");
         EvalCommand.Say(output, outcome.Metrics);
         output.Say($"Run folder: {folder.Path}");
     }
@@ -326,9 +325,6 @@ internal sealed class TrainCommand : ZooCommand
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString()!,
     };
-
-    private static IEnumerable<KeyValuePair<string, JsonNode?>> Leaves(JsonObject values, string prefix) => values.SelectMany(p =>
-        p.Value is JsonObject { Count: > 0 } inner ? Leaves(inner, $"{prefix}{p.Key}.") : [new(prefix + p.Key, p.Value)]);
 
     private static JsonNode? Find(JsonObject values, string path)
     {

@@ -107,7 +107,7 @@ internal sealed class VerifyCommand : ZooCommand
                 Say(output, result, width);
         }
         var (failed, unsupported) = (counts[CheckStatus.Fail], counts[CheckStatus.Unsupported]);
-        var summary = $"{checks.Count} {(checks.Count == 1 ? "check" : "checks")} in {watch.Elapsed.TotalSeconds:F1} s: " +
+        var summary = $"{Counted.Of(checks.Count, "check")} in {watch.Elapsed.TotalSeconds:F1} s: " +
             $"{counts[CheckStatus.Pass]} passed, {failed} failed, {unsupported} unsupported.";
         if (output.Json)
             output.Note(summary);

@@ -12,6 +12,7 @@ internal static class RunPlanner
 {
     private const string TaskPrefix = "task.";
     private const string TrainPrefix = "train.";
+    private const string Suggestion = "Did you mean '";   // as a config's problems have it, before a key
 
     /// <summary>What training does where neither the user nor the model nor the task says otherwise.</summary>
     private static readonly TrainingSettings Defaults = new()
@@ -46,13 +47,7 @@ internal static class RunPlanner
         var (modelValues, taskValues, trainValues) = Split(request);
 
         var problems = new List<string>();
-        var data = Collect(problems, TaskPrefix, () => task.Open(new TaskRequest
-        {
-            Options = taskValues,
-            DataPath = request.DataPath,
-            Length = request.Length,
-            Seed = request.Seed,
-        }));
+        var data = Collect(problems, TaskPrefix, () => Open(task, taskValues, request));
         try
         {
             var training = Collect(problems, TrainPrefix, () => ConfigJson.Bind(FromOptions(request), trainValues, "training"));
@@ -71,6 +66,26 @@ internal static class RunPlanner
         }
     }
 
+    /// <summary>A model as it is, with a task to score it on; <see cref="RunPlan.RequireFit"/> tells, once it is built, whether it fits.</summary>
+    /// <param name="catalog">What is installed.</param>
+    /// <param name="installed">The architecture.</param>
+    /// <param name="preset">The preset that the config started from.</param>
+    /// <param name="config">The model's config.</param>
+    /// <param name="request">The task and what was said of it.</param>
+    /// <exception cref="UserException">The task does not exist or suits another kind of model, or its options are wrong.</exception>
+    public static RunPlan PlanScoring(Catalog catalog, InstalledArchitecture installed, string preset, ModelConfig config, RunRequest request)
+    {
+        var task = ChooseTask(catalog, installed, request.Task);
+        var (_, taskValues, _) = Split(request);
+        var problems = new List<string>();
+        var data = Collect(problems, TaskPrefix, () => Open(task, taskValues, request))
+            ?? throw new ConfigException($"the task {task.Info.Name}", problems);
+        return new RunPlan(installed, preset, config, task, taskValues, data, Defaults, request);
+    }
+
+    /// <summary>Whether a `--set` is an option of the task.</summary>
+    public static bool IsForTask(string set) => set.StartsWith(TaskPrefix, StringComparison.Ordinal);
+
     /// <summary>Settings with nothing left unsaid.</summary>
     public static TrainingSettings Complete(TrainingSettings settings) => settings.Over(Defaults);
 
@@ -86,7 +101,7 @@ internal static class RunPlanner
     public static JsonObject Over(JsonObject config, JsonObject userValues)
     {
         var values = new JsonObject();
-        foreach (var (key, value) in ConfigPaths(config, "").Concat(ConfigPaths(userValues, "")))
+        foreach (var (key, value) in ConfigJson.Flatten(config).Concat(ConfigJson.Flatten(userValues)))
             ConfigJson.Set(values, key, value?.DeepClone());
         return values;
     }
@@ -94,7 +109,7 @@ internal static class RunPlanner
     /// <summary>`--set` values for the model alone, of a command that neither trains nor asks for other data.</summary>
     /// <exception cref="UserException">One has no '=', or is for the task or for training.</exception>
     public static JsonObject ParseModelSets(IReadOnlyList<string> sets) =>
-        sets.FirstOrDefault(s => s.StartsWith(TaskPrefix, StringComparison.Ordinal) || s.StartsWith(TrainPrefix, StringComparison.Ordinal)) is { } foreign
+        sets.FirstOrDefault(s => IsForTask(s) || IsForTraining(s)) is { } foreign
             ? throw new UserException($"--set {foreign}: here it takes keys of the model's config; task and training are those of the run.")
             : ParseSets(sets);
 
@@ -141,10 +156,27 @@ internal static class RunPlanner
 
     private static (JsonObject Model, JsonObject Task, JsonObject Train) Split(RunRequest request) =>
     (
-        ParseSets(request.Sets.Where(s => !s.StartsWith(TaskPrefix, StringComparison.Ordinal) && !s.StartsWith(TrainPrefix, StringComparison.Ordinal))),
-        ParseSets(request.Sets.Where(s => s.StartsWith(TaskPrefix, StringComparison.Ordinal)).Select(s => s[TaskPrefix.Length..])),
-        ParseSets(request.Sets.Where(s => s.StartsWith(TrainPrefix, StringComparison.Ordinal)).Select(s => s[TrainPrefix.Length..]))
+        ParseSets(request.Sets.Where(s => !IsForTask(s) && !IsForTraining(s))),
+        ParseSets(request.Sets.Where(IsForTask).Select(s => s[TaskPrefix.Length..])),
+        ParseSets(request.Sets.Where(IsForTraining).Select(s => s[TrainPrefix.Length..]))
     );
+
+    private static bool IsForTraining(string set) => set.StartsWith(TrainPrefix, StringComparison.Ordinal);
+
+    private static TaskData Open(ITask task, JsonObject options, RunRequest request)
+    {
+        var data = task.Open(new TaskRequest
+        {
+            Options = options,
+            DataPath = request.DataPath,
+            Length = request.Length,
+            Seed = request.Seed,
+        });
+        if (request.Length is null || data.Shape.Length is not null)
+            return data;
+        data.Dispose();
+        throw new UserException($"The samples of the task {task.Info.Name} have one size; leave out --length.");
+    }
 
     private static TrainingSettings FromOptions(RunRequest request) => new()
     {
@@ -162,24 +194,10 @@ internal static class RunPlanner
         }
         catch (ConfigException e)
         {
-            problems.AddRange(e.Problems.Select(p => prefix.Length > 0 && p.StartsWith('\'') ? $"'{prefix}{p[1..]}" : p));
+            problems.AddRange(e.Problems.Select(p => p.StartsWith('\'')
+                ? $"'{prefix}{p[1..]}".Replace(Suggestion, Suggestion + prefix, StringComparison.Ordinal)
+                : p));
             return null;
-        }
-    }
-
-    private static IEnumerable<KeyValuePair<string, JsonNode?>> ConfigPaths(JsonObject values, string prefix)
-    {
-        foreach (var (key, value) in values)
-        {
-            if (value is JsonObject { Count: > 0 } inner)
-            {
-                foreach (var nested in ConfigPaths(inner, $"{prefix}{key}."))
-                    yield return nested;
-            }
-            else
-            {
-                yield return new(prefix + key, value);
-            }
         }
     }
 

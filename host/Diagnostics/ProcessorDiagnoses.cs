@@ -12,7 +12,7 @@ internal static class ProcessorDiagnoses
     public static IEnumerable<Diagnosis> Examine()
     {
         yield return new Diagnosis("processor", DiagnosisStatus.Ok,
-            $"{Name()}, {Environment.ProcessorCount} {(Environment.ProcessorCount == 1 ? "core" : "cores")} for Zoo");
+            $"{Name()}, {Counted.Of(Environment.ProcessorCount, "core")} for Zoo");
         var here = Instructions().Where(i => i.IsHere).Select(i => i.Name).ToList();
         var width = Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0;
         yield return new Diagnosis("vectors", width >= 256 ? DiagnosisStatus.Ok : DiagnosisStatus.Hint,

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Zoo.Files;
 using Zoo.Native;
 
 namespace Zoo.Host.Diagnostics;
@@ -49,7 +50,7 @@ internal static class ResourceDiagnoses
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            return new Diagnosis(part, DiagnosisStatus.Hint, $"{folder}: {e.Message}") { Hint = "Name a folder with --out." };
+            return new Diagnosis(part, DiagnosisStatus.Hint, $"{folder}: {FileTrouble.Words(e)}") { Hint = "Name a folder with --out." };
         }
     }
 

@@ -1,3 +1,4 @@
+using Zoo.Files;
 using Zoo.Kernels;
 using Zoo.Recipes;
 using Zoo.Tasks;
@@ -77,7 +78,7 @@ internal sealed class PluginCatalog : IDisposable
         }
         catch (Exception e) when (e is PluginRefusedException or IOException)
         {
-            var reason = e is IOException ? $"it cannot be read: {e.Message.TrimEnd('.')}." : e.Message;
+            var reason = e is IOException ? $"it cannot be read: {FileTrouble.Words(e)}" : e.Message;
             _records.Add(new PluginRecord { Name = Path.GetFileName(path), Path = path, IsFolder = true, Reason = OneLine(reason) });
         }
     }

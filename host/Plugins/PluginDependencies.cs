@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Zoo.Files;
 
 namespace Zoo.Host.Plugins;
 
@@ -84,7 +85,7 @@ internal static class PluginDependencies
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new PluginRefusedException($"'{path}' cannot be read: {e.Message.TrimEnd('.')}.", e);
+            throw new PluginRefusedException($"'{path}' cannot be read: {FileTrouble.Words(e)}", e);
         }
     }
 

@@ -1,3 +1,5 @@
+using Zoo.Files;
+
 namespace Zoo.Host.Plugins;
 
 /// <summary>Finds what may be a plugin in a folder: every Name.dll, and every Name/Name.dll.</summary>
@@ -21,7 +23,7 @@ internal static class PluginFinder
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new PluginRefusedException($"it cannot be read: {e.Message.TrimEnd('.')}.", e);
+            throw new PluginRefusedException($"it cannot be read: {FileTrouble.Words(e)}", e);
         }
     }
 
@@ -56,7 +58,7 @@ internal static class PluginFinder
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new PluginRefusedException($"it cannot be read: {e.Message.TrimEnd('.')}.", e);
+            throw new PluginRefusedException($"it cannot be read: {FileTrouble.Words(e)}", e);
         }
     }
 

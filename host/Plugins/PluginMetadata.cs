@@ -1,5 +1,6 @@
 using System.Reflection.Metadata;
 using System.Reflection.PortableExecutable;
+using Zoo.Files;
 
 namespace Zoo.Host.Plugins;
 
@@ -32,7 +33,7 @@ internal sealed record PluginMetadata(string Name, string Version, string? Contr
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new PluginRefusedException($"'{path}' cannot be read: {e.Message.TrimEnd('.')}.", e);
+            throw new PluginRefusedException($"'{path}' cannot be read: {FileTrouble.Words(e)}", e);
         }
     }
 

@@ -106,7 +106,7 @@ internal sealed record ReportRun
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadFileException($"'{path}' cannot be read: {e.Message}", e);
+            throw new BadFileException($"'{path}' cannot be read: {FileTrouble.Words(e)}", e);
         }
         return (steps, evaluations);
     }
@@ -163,7 +163,7 @@ internal sealed record ReportRun
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadFileException($"'{folder}' cannot be read: {e.Message}", e);
+            throw new BadFileException($"'{folder}' cannot be read: {FileTrouble.Words(e)}", e);
         }
     }
 

@@ -66,6 +66,8 @@ internal sealed record Checkpoint(string Path, CheckpointState State)
     public void LoadModel(Model model, bool pack = false)
     {
         var path = System.IO.Path.Combine(Path, ModelName);
+        if (!Directory.Exists(Path))
+            throw new UserException($"The checkpoint '{Path}' is gone: a training that goes on in this run replaced it meanwhile. Run the command again.");
         using var file = SafeTensorsFile.Open(path);
         using var scope = TorchSharp.torch.NewDisposeScope();
         var tensors = file.LoadAll();

@@ -76,7 +76,7 @@ internal sealed class RunFolder : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            throw new UserException($"--out {parent}: a run folder cannot be made there: {e.Message} Nothing was trained.", e);
+            throw new UserException($"--out {parent}: a run folder cannot be made there: {FileTrouble.Words(e)} Nothing was done.", e);
         }
     }
 
@@ -89,13 +89,13 @@ internal sealed class RunFolder : IDisposable
         {
             return Lock(path);
         }
-        catch (UnauthorizedAccessException e)
+        catch (IOException e) when (IsHeld(e))
         {
-            throw new UserException($"The run folder '{path}' cannot be written: {e.Message}", e);
+            throw new UserException($"The run folder '{path}' is in use: another process trains in it. Let it end, or stop it, first.", e);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UserException($"The run folder '{path}' is in use by another process, or cannot be written: {e.Message}", e);
+            throw new UserException($"The run folder '{path}' cannot be written: {FileTrouble.Words(e)}", e);
         }
     }
 
@@ -147,6 +147,9 @@ internal sealed class RunFolder : IDisposable
 
     private static RunFolder Lock(string path) => new(path,
         new FileStream(System.IO.Path.Combine(path, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+
+    /// <summary>Whether another process has the file open: EWOULDBLOCK of Linux or macOS, or a sharing violation of Windows.</summary>
+    private static bool IsHeld(IOException e) => (e.HResult & 0xFFFF) == (OperatingSystem.IsWindows() ? 32 : OperatingSystem.IsMacOS() ? 35 : 11);
 
     private static string MoveToFreeName(string parent, string aside, RunRecord record)
     {

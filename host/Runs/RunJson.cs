@@ -29,11 +29,12 @@ internal static class RunJson
     public static T Read<T>(string path, string what)
         where T : class
     {
+        byte[] bytes = [];
         try
         {
             if (new FileInfo(path).Length > MaximumBytes)
                 throw new BadFileException($"'{path}' is not {what}: it has {new FileInfo(path).Length:N0} bytes.");
-            var bytes = File.ReadAllBytes(path);
+            bytes = File.ReadAllBytes(path);
             // Nodes are read when they are first looked at, too late for a doubled key to be this file's fault; so all keys are looked at here.
             using (JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false }))
             {
@@ -43,7 +44,7 @@ internal static class RunJson
         }
         catch (Exception e) when (e is JsonException or NotSupportedException)
         {
-            throw new BadFileException($"'{path}' is not {what}: {e.Message}", e);
+            throw new BadFileException($"'{path}' is not {what}: {(bytes.Length == 0 ? "it is empty." : Words(e))}", e);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -51,7 +52,19 @@ internal static class RunJson
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadFileException($"'{path}' cannot be read: {e.Message}", e);
+            throw new BadFileException($"'{path}' cannot be read: {FileTrouble.Words(e)}", e);
         }
+    }
+
+    /// <summary>Where the text ends to be JSON, or which value is missing or of another type; .NET's own words name its types.</summary>
+    private static string Words(Exception e)
+    {
+        const string missing = "including: ";
+        var at = e.Message.IndexOf(missing, StringComparison.Ordinal);
+        return at >= 0 ? $"it lacks {e.Message[(at + missing.Length)..].TrimEnd('.')}."
+            : e is not JsonException json ? e.Message
+            : json.Path is { Length: > 2 } path ? $"the value of '{path[2..]}' is none that it can have (line {json.LineNumber + 1})."
+            : json.LineNumber is { } line ? $"it is not JSON from line {line + 1} on."
+            : e.Message;
     }
 }

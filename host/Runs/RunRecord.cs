@@ -125,9 +125,14 @@ internal sealed record RunRecord
     public RunPlan Plan(Catalog catalog, string? dataPath)
     {
         if (Imported)
-            throw new UserException($"This run was imported ({Data}): it has no task to train or to evaluate on. `zoo generate` and `zoo export` take it.");
+            throw new UserException($"This run was imported ({Data}): it has no task to go on with. `zoo eval --task`, `zoo generate` and `zoo export` take it.");
         var (installed, config) = ReadConfig(catalog);
         var task = catalog.Task(Task);
+        if (task.Info.Version != TaskVersion)
+        {
+            throw new UserException($"The run has version {TaskVersion} of the task {Task}, and version {task.Info.Version} is installed, whose " +
+                "examples are others. Use the version of Zoo or of the plugin that the run was made with (environment.json).");
+        }
         var training = ConfigJson.Bind(new TrainingSettings(), Training, "training");
         var unsaid = ConfigJson.Flatten(training)
             .Where(p => p.Value is null && p.Key is not ("steps" or "passes")).Select(p => p.Key).ToList();
@@ -159,6 +164,21 @@ internal sealed record RunRecord
             throw new UserException(message);
         }
         return new RunPlan(installed, Preset, config, task, TaskOptions, data, training, request);
+    }
+
+    /// <summary>A task to score imported weights on.</summary>
+    /// <param name="catalog">What is installed.</param>
+    /// <param name="request">The task and what was said of it.</param>
+    /// <exception cref="UserException">No task is named, the architecture is not installed, or what was said is wrong.</exception>
+    public RunPlan PlanImported(Catalog catalog, RunRequest request)
+    {
+        var (installed, config) = ReadConfig(catalog);
+        if (request.Task is null)
+        {
+            throw new UserException($"This run was imported ({Data}), so its task is not known. Name one with --task, and with --data what it reads: " +
+                $"{string.Join(", ", catalog.TasksFor(installed.Info).Select(t => t.Info.Name))}.");
+        }
+        return RunPlanner.PlanScoring(catalog, installed, Preset, config, request);
     }
 
     private static string Count(long? examples) => examples is { } count ? $"{count:N0} training examples" : "endless training examples";

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Zoo.Architectures;
+using Zoo.Files;
 using Zoo.Host.Benchmarks;
 using Zoo.Host.Cli;
 using Zoo.Host.Diagnostics;
@@ -190,7 +191,7 @@ internal sealed class TrainingRun
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            _progress.Note($"There will be no TensorBoard events, their file could not be made: {e.Message}");
+            _progress.Note($"There will be no TensorBoard events, their file could not be made: {FileTrouble.Words(e)}");
             return null;
         }
     }
@@ -229,7 +230,7 @@ internal sealed class TrainingRun
         }
         catch (Exception e) when (IsRefusal(e))
         {
-            _progress.Note($"'{_folder.MetricsPath}' could not be written, its last records are missing: {e.Message}");
+            _progress.Note($"'{_folder.MetricsPath}' could not be written, its last records are missing: {FileTrouble.Words(e)}");
         }
         try
         {
@@ -237,7 +238,7 @@ internal sealed class TrainingRun
         }
         catch (Exception e) when (IsRefusal(e))
         {
-            _progress.Note($"The details for `zoo report` are missing: {e.Message}");
+            _progress.Note($"The details for `zoo report` are missing: {FileTrouble.Words(e)}");
         }
         return metrics;
     }
@@ -277,7 +278,7 @@ internal sealed class TrainingRun
         catch (Exception e) when (IsRefusal(e))
         {
             var before = _savedStep is { } step ? $"The checkpoint of step {step:N0} is as it was" : "There is no earlier checkpoint";
-            var message = $"The checkpoint of step {_trainer.StepsDone:N0} could not be written: {e.Message} {before}";
+            var message = $"The checkpoint of step {_trainer.StepsDone:N0} could not be written: {FileTrouble.Words(e)} {before}";
             if (last)
                 return new EnvironmentException($"{message}. Make room and run again with --resume {_folder.Path}.", e);
             _progress.Note($"{message}; training goes on.");

@@ -68,7 +68,7 @@ internal static class GoldenFiles
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BadFileException($"The folder '{folder}' cannot be read: {e.Message}", e);
+            throw new BadFileException($"The folder '{folder}' cannot be read: {FileTrouble.Words(e)}", e);
         }
     }
 }

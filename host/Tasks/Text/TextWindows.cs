@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Numerics;
 using Zoo.Architectures;
 using Zoo.Data;
@@ -64,11 +63,7 @@ internal sealed class TextWindows<T> : TaskData
             MaximumLength = longest,
         };
 
-        string Count(int n)
-        {
-            var unit = encoding.Unit == "char" ? "character" : encoding.Unit;
-            return string.Create(CultureInfo.InvariantCulture, $"{n:N0} {unit}{(n == 1 ? "" : "s")}");
-        }
+        string Count(int n) => Counted.Of(n, encoding.Unit == "char" ? "character" : encoding.Unit);
     }
 
     public override TaskShape Shape { get; }

@@ -54,7 +54,7 @@ public sealed class AtomicFileTests
         using var folder = new TemporaryFolder();
         var path = folder.Write("a.txt", "old");
         Assert.That(() => AtomicFile.Write(path, _ => throw new IOException("No space left on device")),
-            Throws.TypeOf<IOException>().With.Message.EqualTo($"Could not write '{path}': No space left on device"));
+            Throws.TypeOf<IOException>().With.Message.EqualTo($"Could not write '{path}': No space left on device."));
         Assert.That(File.ReadAllText(path), Is.EqualTo("old"));
     }
 

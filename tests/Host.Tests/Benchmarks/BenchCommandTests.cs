@@ -43,6 +43,17 @@ public sealed class BenchCommandTests
         }
     }
 
+    [TestCase(Rates, false)]
+    [TestCase("dram=20,fp32=100,exp=5", false)]
+    [TestCase("dram=20,fp32=100", true)]
+    public void Bench_RatesGiven_OnlyTheOthersAreMeasured(string rates, bool measures)
+    {
+        var outcome = ZooProcess.Run(
+            ["bench", "--op", "lenet1989_net", "--shape", "B=4", "--pass", "forward", "--runs", "1", "--warmup", "0", "--kernels", "reference", "--rates", rates, "--json"]);
+        Assert.That(outcome.Error.Contains("Measuring the machine's rates…", StringComparison.Ordinal), Is.EqualTo(measures));
+        Assert.That(outcome.Error, Does.Contain("A thread: dram 20.0 GB/s (given), fp32 100 GFLOP/s (given), ").And.Contain(measures ? " G/s (measured)" : "exp 5.0 G/s (given)"));
+    }
+
     [Test]
     public void Bench_OneBackendNamed_TimesItAlone()
     {

@@ -25,6 +25,15 @@ public sealed class MachineRatesTests
         Assert.That(rates.Exp, Is.InRange(0.05, 200));
     }
 
+    [Test]
+    public void Describe_SomeGiven_TellsWhereEachComesFrom()
+    {
+        var rates = new MachineRates(20.04, 100, 200, 500, 5);
+        Assert.That(rates.Describe(new HashSet<string> { "dram", "int8" }, measuresProducts: false), Is.EqualTo(
+            "dram 20.0 GB/s (given), fp32 100 GFLOP/s (measured), bf16 200 GFLOP/s (2 × fp32), int8 500 GOP/s (given), exp 5.0 G/s (measured)"));
+        Assert.That(rates.Describe(new HashSet<string>(), measuresProducts: true), Does.Contain("bf16 200 GFLOP/s (measured), int8 500 GOP/s (measured)"));
+    }
+
     [TestCase("dram=20,speed=3", "--rates dram=20,speed=3: 'speed' is no rate; there are dram, fp32, bf16, int8, exp.")]
     [TestCase("dram=fast", "--rates dram=fast: 'dram=fast' must be dram=NUMBER, in GB/s, GFLOP/s, GOP/s or G/s.")]
     [TestCase("fp32=-1", "--rates fp32=-1: 'fp32=-1' must be fp32=NUMBER, in GB/s, GFLOP/s, GOP/s or G/s.")]

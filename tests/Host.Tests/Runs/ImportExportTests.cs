@@ -82,13 +82,9 @@ internal sealed class ImportExportTests
     public void Import_ImportedRun_HasNoTask()
     {
         using var scope = NewDisposeScope();
-        var run = ZooProcess.Run(["import", "lenet1989", Write(Lenet()), "--out", Runs, "--json"]).Records.Single()["run"]!.GetValue<string>();
-        foreach (var arguments in (string[][])[["eval", run], ["train", "--resume", run]])
-        {
-            var refused = ZooProcess.Run(arguments);
-            Assert.That(refused.ExitCode, Is.EqualTo(2));
-            Assert.That(refused.Error, Does.Contain("it has no task to train or to evaluate on"));
-        }
+        var run = Import(Write(Lenet()));
+        RequireRefused("it has no task to go on with. `zoo eval --task`, `zoo generate` and `zoo export` take it.", "train", "--resume", run);
+        RequireRefused("so its task is not known. Name one with --task, and with --data what it reads: digits, digits-1989", "eval", run);
         var generate = ZooProcess.Run(["generate", run]);
         Assert.That((generate.ExitCode, generate.Error.Trim()), Is.EqualTo((2, "lenet1989 is no model over tokens, so there is nothing to generate.")));
     }
@@ -122,9 +118,59 @@ internal sealed class ImportExportTests
         refused = ZooProcess.Run(["export", run, Path.Combine(_folder.FullName, "packed"), "--packed"]);
         Assert.That((refused.ExitCode, refused.Error.Trim()), Is.EqualTo((2, "--packed: lenet1989 has no packed form. Leave it out.")));
         Assert.That(Directory.Exists(Path.Combine(_folder.FullName, "packed")), Is.False);
+        var other = Path.Combine(_folder.FullName, "notes.txt");
+        File.WriteAllText(other, "{}");
+        RequireRefused($"'{other}' is a file whose name does not end in .safetensors; nothing was written.", "export", run, other);
         refused = ZooProcess.Run(["export", _folder.FullName, "x"]);
         Assert.That((refused.ExitCode, refused.Error), Is.EqualTo((2, refused.Error)));
         Assert.That(refused.Error, Does.Contain("is no run folder"));
+    }
+
+    [Test]
+    public void Eval_ImportedRunOnATask_ScoresAsTheTrainedRun()
+    {
+        var trained = ZooProcess.Run(["train", "lenet1989", "--steps", "3000", "--out", Runs, "--json", "--quiet"]);
+        Assert.That(trained.ExitCode, Is.Zero, trained.Error);
+        var run = trained.Records[^1]["run"]!.GetValue<string>();
+        var imported = Import(Export(run, "out"));
+        var (own, again) = (ZooProcess.Run(["eval", run, "--json"]), ZooProcess.Run(["eval", imported, "--task", "digits-1989", "--json"]));
+
+        Assert.That(again.Error, Does.Contain("lenet1989, weights from ").And.Contain("digits-1989: generated digits"));
+        Assert.That(again.Output, Is.EqualTo(own.Output).And.Contain("test_error_percent"));
+        RequireRefused("The samples of the task digits-1989 have one size; leave out --length.", "eval", imported, "--task", "digits-1989", "--length", "4");
+        RequireRefused("'task.glyph' is no key of it.", "eval", imported, "--task", "digits", "--set", "task.glyph=4");
+        RequireRefused("The task 'mqar' is for a model over tokens", "eval", imported, "--task", "mqar");
+        RequireRefused("--task digits: this run was trained on digits-1989 and is scored as it was trained; leave it out.", "eval", run, "--task", "digits");
+    }
+
+    [Test]
+    public void Eval_ImportedTextModel_ScoresAsTheTrainedRun()
+    {
+        var trained = ZooProcess.Run(["train", "transformer", "--preset", "tiny", "--steps", "2", "--length", "24", "--out", Runs, "--json", "--quiet"]);
+        Assert.That(trained.ExitCode, Is.Zero, trained.Error);
+        var run = trained.Records[^1]["run"]!.GetValue<string>();
+        var imported = Import(Export(run, "out"), "transformer");
+        var (own, again) = (ZooProcess.Run(["eval", run, "--json"]), ZooProcess.Run(["eval", imported, "--task", "char-lm", "--set", "task.length=24", "--threads", "2", "--json"]));
+
+        Assert.That(again.Output, Is.EqualTo(own.Output).And.Contain("val_loss"));
+        Assert.That(again.Error, Does.Contain("Weights do not say what their ids mean: char-lm numbers the characters of this text by their code points."));
+        RequireRefused("The task byte-lm has 256 ids, and this transformer knows 52. Name the task that it was trained for.", "eval", imported, "--task", "byte-lm");
+        RequireRefused("The task char-lm has sequences of 25 tokens, and this transformer takes 24: give a shorter --length.", "eval", imported, "--task", "char-lm", "--length", "25");
+        RequireRefused("--length 12: this run was trained on char-lm at length 24 and is scored as it was trained; leave it out.", "eval", run, "--length", "12");
+    }
+
+    private string Import(string path, string model = "lenet1989")
+    {
+        var imported = ZooProcess.Run(["import", model, path, "--out", Runs, "--json"]);
+        Assert.That(imported.ExitCode, Is.Zero, imported.Error);
+        return imported.Records.Single()["run"]!.GetValue<string>();
+    }
+
+    private static void RequireRefused(string sentence, params string[] arguments)
+    {
+        var refused = ZooProcess.Run(arguments);
+        Assert.That(refused.ExitCode, Is.EqualTo(2), refused.Error);
+        Assert.That(refused.Error, Does.Contain(sentence).And.Not.Contain("   at "));
     }
 
     private string Runs => Path.Combine(_folder.FullName, "runs");

@@ -44,6 +44,9 @@ internal sealed class PackedExportTests
         Assert.That(texts[1], Is.EqualTo(texts[0]), "packed on load");
         Assert.That(texts[2], Is.EqualTo(texts[0]), "exported packed");
 
+        var (own, scored) = (ZooProcess.Run(["eval", run, "--json"]), ZooProcess.Run(["eval", packedRun, "--task", "selective-copy", "--json"]));
+        Assert.That(scored.Output, Is.EqualTo(own.Output).And.Contain("accuracy"), scored.Error);
+
         var again = ZooProcess.Run(["export", packedRun, Path.Combine(_folder.FullName, "again")]);
         Assert.That(again.ExitCode, Is.Zero, again.Error);
         Assert.That(File.ReadAllBytes(Path.Combine(_folder.FullName, "again", "model.safetensors")), Is.EqualTo(File.ReadAllBytes(weights)), "byte for byte");

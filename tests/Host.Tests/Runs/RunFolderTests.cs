@@ -16,14 +16,14 @@ internal sealed class RunFolderTests
     }
 
     [Test]
-    public void Create_ParentIsAFile_SaysThatNothingWasTrained()
+    public void Create_ParentIsAFile_SaysThatNothingWasDone()
     {
         using var runs = new RunFixture();
         var file = Path.Combine(runs.Parent, "file");
         File.WriteAllText(file, "");
 
         Assert.That(() => RunFolder.Create(Path.Combine(file, "runs"), runs.Record, RunEnvironment.Capture("cpu", 1, "auto")),
-            Throws.TypeOf<UserException>().With.Message.StartsWith($"--out {file}").And.Message.Contains("Nothing was trained"));
+            Throws.TypeOf<UserException>().With.Message.StartsWith($"--out {file}").And.Message.Contains("Nothing was done"));
     }
 
     [Test]
@@ -38,11 +38,13 @@ internal sealed class RunFolderTests
             Is.EqualTo(("tiny", "dots", 3, 40L, (long?)5L, runs.Record.Started, (string?)null)));
     }
 
-    [TestCase("", "is not the config of a run")]
-    [TestCase("{}", "is not the config of a run")]
+    [TestCase("", "is not the config of a run: it is empty.")]
+    [TestCase("{}", "is not the config of a run: it lacks 'model', 'preset', ")]
+    [TestCase("{\n\"model\": \"tiny\",\n", "is not the config of a run: it is not JSON from line 3 on.")]
     [TestCase("[1]", "is not the config of a run")]
     [TestCase("null", "holds null")]
-    [TestCase("""{"model": 5}""", "is not the config of a run")]
+    [TestCase("""{"model": 5}""", "is not the config of a run: the value of 'model' is none that it can have (line 1).")]
+    [TestCase("""{"model": "a", "model": "b"}""", "is not the config of a run: Duplicate")]
     public void Read_ForeignConfig_IsASentence(string content, string expected)
     {
         using var runs = new RunFixture();
@@ -85,7 +87,8 @@ internal sealed class RunFolderTests
         using var runs = new RunFixture();
         var path = runs.Begin();
         using (RunFolder.Open(path))
-            Assert.That(() => RunFolder.Open(path), Throws.TypeOf<UserException>().With.Message.Contains("in use"));
+            Assert.That(() => RunFolder.Open(path), Throws.TypeOf<UserException>().With.Message.EqualTo(
+                $"The run folder '{path}' is in use: another process trains in it. Let it end, or stop it, first."));
         using var free = RunFolder.Open(path);
 
         Assert.That(free.Path, Is.EqualTo(path));

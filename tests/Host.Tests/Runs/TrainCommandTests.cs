@@ -158,9 +158,10 @@ internal sealed class TrainCommandTests
     [TestCase("--lr 1e39", "'lr' is 1E+39; it must be at most 1E+30")]
     [TestCase("--stesp 5", "Did you mean '--steps'?")]
     [TestCase("--task dgits-1989", "Did you mean 'digits-1989'?")]
+    [TestCase("--length 16", "The samples of the task digits-1989 have one size; leave out --length.")]
     [TestCase("--preset modrn", "Did you mean 'modern'?")]
     [TestCase("--set dropuot=1 --set train.lrr=1", "'dropuot' is no key of it. Did you mean 'dropout'?")]
-    [TestCase("--set dropuot=1 --set train.lrr=1", "'train.lrr' is no key of it. Did you mean 'lr'?")]
+    [TestCase("--set dropuot=1 --set train.lrr=1", "'train.lrr' is no key of it. Did you mean 'train.lr'?")]
     [TestCase("--set dropout", "--set dropout: it must be key=value")]
     [TestCase("--data /no/such/folder", "/no/such/folder")]
     [TestCase("--dtype bf16", "--dtype bf16: lenet1989 does not compute in bfloat16; use --dtype fp32.")]
@@ -179,6 +180,15 @@ internal sealed class TrainCommandTests
         Assert.That(refused.Error, Does.Contain(expected).And.Not.Contain("   at "));
         Assert.That(refused.Output, Is.Empty);
         Assert.That(Directory.GetFileSystemEntries(_out), Is.Empty, "no run folder is left");
+    }
+
+    [Test]
+    public void Run_UnknownVerb_NamesTheNearest()
+    {
+        var refused = ZooProcess.Run(["tran", "lenet1989", "--steps", "5"]);
+
+        Assert.That((refused.ExitCode, refused.Error.TrimEnd()),
+            Is.EqualTo((2, $"There is no command 'tran'. Did you mean 'train'?{Environment.NewLine}`zoo --help` lists what there is.")));
     }
 
     [Test]
@@ -211,7 +221,10 @@ internal sealed class TrainCommandTests
         RequireRefused(["eval", _out], "is no run folder");
 
         var config = Path.Combine(run, RunFolder.ConfigName);
-        File.WriteAllText(config, File.ReadAllText(config).Replace("\"lenet1989\"", "\"lenet2089\""));
+        var asWritten = File.ReadAllText(config);
+        File.WriteAllText(config, asWritten.Replace("\"task_version\": ", "\"task_version\": 9"));
+        RequireRefused(["train", "--resume", run], "is installed, whose examples are others.");
+        File.WriteAllText(config, asWritten.Replace("\"lenet1989\"", "\"lenet2089\""));
         RequireRefused(["eval", run], "No checkpoint in");
         RequireRefused(["train", "--resume", run], "No architecture is named 'lenet2089'");
         File.WriteAllText(config, "{");

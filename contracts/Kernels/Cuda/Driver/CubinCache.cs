@@ -81,7 +81,7 @@ internal static class CubinCache
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new EnvironmentException($"The cache folder '{folder}' cannot be read: {e.Message}", e);
+            throw new EnvironmentException($"The cache folder '{folder}' cannot be read: {FileTrouble.Words(e)}", e);
         }
     }
 
