@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Zoo.Architectures;
+using Zoo.Configuration;
 
 namespace Zoo.LeNet;
 
@@ -35,8 +36,11 @@ public sealed class LeNetArchitecture : Architecture<LeNetConfig>
         ["modern"] = LeNetConfig.Modern,
     };
 
-    /// <summary>The preset: the reproduction has no config, and those of recorded cases only describe.</summary>
-    public override ModelConfig ReadUpstreamConfig(string preset, JsonObject values) => Presets[preset];
+    /// <summary>
+    /// What an export wrote, which has every key; the preset otherwise: the reproduction has no config, and those of recorded cases only describe.
+    /// </summary>
+    public override ModelConfig ReadUpstreamConfig(string preset, JsonObject values) =>
+        ConfigJson.Write(Presets[preset]).All(ours => values.ContainsKey(ours.Key)) ? ReadConfig(preset, values) : Presets[preset];
 
     /// <inheritdoc/>
     protected override Model CreateModel(LeNetConfig config, BuildContext context) => new LeNetModel(config, context);

@@ -24,7 +24,7 @@ internal readonly struct ModelMemory(MatMulFreeConfig config)
         {
             long dim = config.ModelDim, inner = config.InnerDim, convs = !config.UseShortConv ? 0 : config.ShareConv ? dim : 2 * inner;
             var layer = 3 * dim + inner + dim + config.IntermediateDim      // the norms inside of the six ternary layers
-                + 2 * dim + inner + convs * config.ConvWidth + (config.UseLowerBound ? inner : 0) + 6;
+                + 2 * dim + inner + convs * config.ConvWidth + (config.UseLowerBound ? config.LowerBoundDim : 0) + 6;
             return config.LayerCount * layer + dim + (config.TernaryHead ? dim + 1 : 0);
         }
     }

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Zoo.Host.Tasks;
 
-/// <summary>Options of the task `listops`. The Long Range Arena has length 2000, min_length 500, max_depth 10, max_args 10.</summary>
+/// <summary>Options of the task `listops`. The Long Range Arena has length 1999, min_length 501, max_depth 10, max_args 10.</summary>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record ListOpsOptions : GeneratedOptions
 {

@@ -147,6 +147,15 @@ internal sealed class LeNetModel : ImageClassifier, IFusedTraining
         return nn.functional.mse_loss(logits, targets).MoveToOuterDisposeScope();
     }
 
+    /// <summary>As every classifier's; the squared error is that of the given targets, whatever they are.</summary>
+    public override NamedTensors RunCase(NamedTensors inputs)
+    {
+        var outputs = base.RunCase(inputs);
+        if (_config.Loss == LeNetLoss.Mse && inputs.Find("y") is { } targets)
+            outputs["loss"] = nn.functional.mse_loss(outputs["logits"], targets.to(outputs["logits"].dtype)).reshape(1);
+        return outputs;
+    }
+
     /// <inheritdoc/>
     public string FusedStepName => "lenet1989_step";
 

@@ -1,3 +1,4 @@
+using TorchSharp;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
 using Zoo.Architectures;
@@ -30,8 +31,9 @@ internal sealed class MatMulFreeBody : nn.Module
         _config = config;
         (_epsilon, _context) = (config.NormEpsilon, context);
         _embedding = Weight.Large("embeddings", config.VocabSize, config.ModelDim, w => w.normal_(0, config.InitialSpread), context);
+        ClearPadding();
         if (config.UseLowerBound)
-            _lowerBounds = new Parameter(zeros(config.LayerCount, config.InnerDim));
+            _lowerBounds = new Parameter(zeros(config.LayerCount, config.LowerBoundDim));
         for (var i = 0; i < config.LayerCount; i++)
             _blocks.Add(new MatMulFreeBlock(config, context));
         _norm = Weight.Norm("norm", config.ModelDim);
@@ -60,7 +62,7 @@ internal sealed class MatMulFreeBody : nn.Module
     public Tensor Forward(Tensor ids, MatMulFreeState? state)
     {
         using var scope = NewDisposeScope();
-        var hidden = MixedPrecision.Embed(ids, _embedding.Value);
+        var hidden = Embed(ids);
         var bounds = LowerBounds();
         Tensor? residual = null;
         for (var i = 0; i < _blocks.Count; i++)
@@ -77,6 +79,28 @@ internal sealed class MatMulFreeBody : nn.Module
             if (!ReferenceEquals(tensor, hidden) && !ReferenceEquals(tensor, residual))
                 tensor?.Dispose();
         }
+    }
+
+    /// <summary>Rows of the table. That of the padding has no gradient.</summary>
+    private Tensor Embed(Tensor ids)
+    {
+        using var scope = NewDisposeScope();
+        var rows = MixedPrecision.Embed(ids, _embedding.Value);
+        if (_config.PaddingRow is { } padding && rows.requires_grad)
+        {
+            using Scalar row = padding;
+            rows = where(ids.eq(row).unsqueeze(-1), rows.detach(), rows);
+        }
+        return rows.MoveToOuterDisposeScope();
+    }
+
+    private void ClearPadding()
+    {
+        if (_config.PaddingRow is not { } padding)
+            return;
+        using var noGradient = no_grad();
+        using var row = _embedding.Value.narrow(0, padding, 1);
+        row.zero_();
     }
 
     /// <summary>

@@ -75,6 +75,6 @@ internal sealed class ListOpsRecipe : IRecipe
         EvalEvery = quick ? 250 : 2000,
         Sets = quick
             ? [$"recurrence={recurrence}", "d_model=64", "d_hidden=64", "n_layers=2", "task.test_count=1024", "train.lr=0.003", "train.warmup_steps=250", "train.batch_size=32"]
-            : [$"recurrence={recurrence}", "task.length=2000", "task.min_length=500", "task.max_depth=10", "train.lr=0.001", "train.warmup_steps=8000", "train.batch_size=32"],
+            : [$"recurrence={recurrence}", "task.length=1999", "task.min_length=501", "task.max_depth=10", "train.lr=0.001", "train.warmup_steps=8000", "train.batch_size=32"],
     };
 }

@@ -182,8 +182,8 @@ public sealed class RecallTaskTests
     [Test]
     public void ListOps_LongRangeArena_Generates()
     {
-        using var data = Open("listops", "length=2000 min_length=500 max_depth=10 max_args=10");
-        Assert.That(TrainingSamples(data, 50).Select(s => s.Ids.Length), Is.All.InRange(500, 2000));
+        using var data = Open("listops", "length=1999 min_length=501 max_depth=10 max_args=10");
+        Assert.That(TrainingSamples(data, 50).Select(s => s.Ids.Length), Is.All.InRange(501, 1999));
     }
 
     [TestCase("max_depth=1"), TestCase("min_length=100 max_depth=2"), TestCase("length=1000 min_length=900 max_depth=4")]

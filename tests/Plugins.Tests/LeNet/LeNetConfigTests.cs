@@ -73,4 +73,12 @@ public sealed class LeNetConfigTests
         var values = JsonNode.Parse("""{"loss": "mean((y-yhat)^2)", "mode": "eval"}""")!.AsObject();
         Assert.That(_architecture.ReadUpstreamConfig("modern", values), Is.EqualTo(LeNetConfig.Modern));
     }
+
+    // What `zoo export` writes beside the weights of a modern net must not come back as the net of 1989.
+    [TestCase("default"), TestCase("softmax"), TestCase("shift"), TestCase("modern")]
+    public void ReadUpstreamConfig_WhatAnExportWrote_ComesBack(string preset)
+    {
+        var config = (LeNetConfig)_architecture.Presets[preset] with { Faithful = false };
+        Assert.That(_architecture.ReadUpstreamConfig("default", _architecture.WriteUpstreamConfig(config)), Is.EqualTo(config));
+    }
 }

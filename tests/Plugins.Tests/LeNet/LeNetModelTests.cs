@@ -51,6 +51,19 @@ public sealed class LeNetModelTests
             TensorAssert.Close(actual, expected, golden.AbsoluteTolerance, golden.RelativeTolerance, what);
     }
 
+    [Test]
+    public void RunCase_TargetsOfSeveralClasses_TakesTheErrorToThoseTargets()
+    {
+        using var model = Build(new LeNetConfig());
+        model.eval();
+        manual_seed(3);
+        var y = randint(2, [4, 10]).to(ScalarType.Float32) * 2 - 1;
+        var outputs = model.RunCase(new NamedTensors { ["x"] = rand(4, 1, 16, 16), ["y"] = y });
+        var (logits, targets) = (outputs["logits"].data<float>().ToArray(), y.data<float>().ToArray());
+        var expected = logits.Zip(targets, (a, b) => ((double)a - b) * ((double)a - b)).Average();
+        Assert.That(outputs["loss"].item<float>(), Is.EqualTo(expected).Within(1e-6));
+    }
+
     [TestCaseSource(nameof(PresetNames))]
     public void Counts_AnyPreset_AreThePapers(string preset)
     {

@@ -93,12 +93,63 @@ public sealed class MatMulFreeModelTests
     [TestCase("""{"num_heads":3}""", "'hidden_size' is 32 and 'num_heads' is 3; the first must be a multiple of the second.")]
     [TestCase("""{"hidden_act":"gelu"}""", "'hidden_act' is \"gelu\"; it must be \"swish\".")]
     [TestCase("""{"hidden_sice":8}""", "Did you mean 'hidden_size'?")]
+    [TestCase("""{"attn_mode":"chunk"}""", "'attn_mode' is \"chunk\"; it must be \"fused_recurrent\".")]
+    [TestCase("""{"expand_ratio":0}""", "'expand_ratio' is 0; with a 'hidden_size' of 32 there must be 1 to 16777216 channels.")]
+    [TestCase("""{"expand_ratio":1.5,"num_heads":32}""", "'expand_ratio' is 1.5: a mixer of 48 channels; they must be a multiple of 'num_heads', 32.")]
+    [TestCase("""{"hidden_ratio":0.02}""", "'hidden_ratio' is 0.02; with a 'hidden_size' of 32 there must be 1 to 16777216 channels.")]
+    [TestCase("""{"pad_token_id":64}""", "'pad_token_id' is 64; it must be null, or an id of the 64.")]
     public void ReadConfig_Wrong_SaysWhat(string json, string sentence) =>
         Assert.That(() => Architecture.ReadConfig("tiny", JsonNode.Parse(json)!.AsObject()), Throws.TypeOf<ConfigException>().With.Message.Contains(sentence));
 
     [TestCase(128, 512), TestCase(1024, 2816), TestCase(2048, 5632), TestCase(2560, 6912)]
     public void IntermediateDim_NotGiven_IsTwoThirdsRoundedUp(int modelDim, int expected) =>
         Assert.That(new MatMulFreeConfig { ModelDim = modelDim }.IntermediateDim, Is.EqualTo(expected));
+
+    // int(hidden_size * ratio * 2 / 3) in Python, up to a multiple of 256.
+    [TestCase(1000, 2.5, 1792), TestCase(960, 0.4, 256), TestCase(961, 0.4, 256), TestCase(963, 0.4, 256), TestCase(965, 0.4, 512)]
+    public void IntermediateDim_BrokenRatio_IsThatOfTheOriginal(int modelDim, double ratio, int expected) =>
+        Assert.That(new MatMulFreeConfig { ModelDim = modelDim, HiddenRatio = ratio }.IntermediateDim, Is.EqualTo(expected));
+
+    [TestCase(1, 2, 32, 64), TestCase(3, 2, 64, 64), TestCase(2, 0.75, 24, 24)]
+    public void ExpandRatio_AnyLayers_GivesTheOriginalsShapes(int layers, double ratio, int bounds, int inner)
+    {
+        using var scope = NewDisposeScope();
+        var config = Architecture.ReadConfig("tiny", new JsonObject { ["num_hidden_layers"] = layers, ["expand_ratio"] = ratio });
+        using var model = Check.Build(config, "cpu");
+        var shapes = model.TrainableParameters().ToDictionary(p => p.Name, p => p.Parameter.shape);
+        Assert.That(shapes["model.lower_bounds"], Is.EqualTo(new long[] { layers, bounds }), "the original's have hidden_size, which nothing reads with one layer");
+        Assert.That(shapes["model.layers.0.attn.i_proj.weight"], Is.EqualTo(new long[] { inner, 32 }));
+        Assert.That(shapes["model.layers.0.attn.o_proj.weight"], Is.EqualTo(new long[] { 32, inner }));
+        TokenModelCheck.RequireStepsEqualWhole(model, length: 9, first: 4, tolerance: 1e-5);
+    }
+
+    [TestCase(5, false), TestCase(-59, false), TestCase(5, true)]
+    public void PaddingId_Set_LeavesItsEmbeddingUntrained(int id, bool tied)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Check.Build(Config(id), "cpu");
+        using var other = Check.Build(Config(null), "cpu");
+        var initial = model.state_dict()["model.embeddings.weight"];
+        Assert.That(initial[5].eq(0).all().item<bool>() && initial[4].ne(0).all().item<bool>(), Is.True, "the padding's row starts at zero, and no other");
+        StateDict.Load(other, StateDict.Save(model, withTiedKeys: true), "the other");
+        var ids = tensor(new long[] { 5, 4, 7, 5, 9 }, [1, 5]);
+        var (mine, others) = (Gradient(model), Gradient(other));
+        Assert.That(others[5].ne(0).any().item<bool>(), Is.True);
+        Assert.That(mine[4].equal(others[4]).all().item<bool>() && mine[7].equal(others[7]).all().item<bool>(), Is.True);
+        if (!tied)
+            Assert.That(mine[5].eq(0).all().item<bool>(), Is.True);
+        else
+            Assert.That(mine[5].ne(0).any().item<bool>() && mine[5].ne(others[5]).any().item<bool>(), Is.True, "the head's part remains");
+
+        ModelConfig Config(int? padding) => Architecture.ReadConfig("tiny", new JsonObject { ["pad_token_id"] = padding, ["tie_word_embeddings"] = tied });
+
+        Tensor Gradient(TokenModel of)
+        {
+            var logits = of.Head(of.Hidden(ids));
+            Gradients.Backward((logits + logits.square()).sum());
+            return of.TrainableParameters().Single(p => p.Name == "model.embeddings.weight").Parameter.grad!;
+        }
+    }
 
     [TestCase("tiny", "{}"), TestCase("small", "{}"), TestCase("tiny", "{\"ternary_head\":false,\"use_lower_bound\":false,\"expand_ratio\":2}")]
     [TestCase("tiny", "{\"use_short_conv\":true}"), TestCase("tiny", "{\"use_short_conv\":true,\"share_conv_kernel\":false}"), TestCase("tiny", "{\"tie_word_embeddings\":true}")]
