@@ -21,9 +21,14 @@ internal unsafe struct CausalConvBackward : ISimdKernel
         var sums = Sums + (long)Batch * (s.Width + 1) * s.Dims + First;
         for (var row = 0; row <= s.Width; row++)
             new Span<float>(sums + (long)row * s.Dims, Count).Clear();
-        Begin();
+        for (var i = 0; i < s.Width && GradInitial != null; i++)
+            Start(GradInitial + ((long)Batch * s.Width + i) * s.Dims + First, i - s.Width);
         if (GradY == null)
+        {
+            for (var t = 0; t < s.Length; t++)
+                StartInput(t);
             return;
+        }
         var rows = stackalloc float*[s.Width];
         var columns = stackalloc float*[s.Width];
         var gradRows = stackalloc float*[s.Width];
@@ -33,6 +38,7 @@ internal unsafe struct CausalConvBackward : ISimdKernel
         var gradient = stackalloc float[Count + V.Count];
         for (var t = 0; t < s.Length; t++)
         {
+            StartInput(t);      // no step before this one looks at it
             var taps = CausalConvForward.Taps(s, X, Initial, Columns, Batch, First, t, rows, columns);
             var bias = Bias == null ? null : Bias + First;
             var gradY = GradY + ((long)Batch * s.Length + t) * s.Dims + First;
@@ -56,22 +62,13 @@ internal unsafe struct CausalConvBackward : ISimdKernel
             new Span<float>(local + row * Count, Count).CopyTo(new Span<float>(sums + (long)row * s.Dims, Count));
     }
 
-    /// <summary>Gradients of inputs begin with that of the last inputs, where it belongs to them, and zero elsewhere.</summary>
-    private readonly void Begin()
+    private readonly void StartInput(int t)
     {
-        var s = Sizes;
         if (GradX != null)
-        {
-            for (var t = 0; t < s.Length; t++)
-                Start(GradX + ((long)Batch * s.Length + t) * s.Dims + First, t);
-        }
-        if (GradInitial != null)
-        {
-            for (var i = 0; i < s.Width; i++)
-                Start(GradInitial + ((long)Batch * s.Width + i) * s.Dims + First, i - s.Width);
-        }
+            Start(GradX + ((long)Batch * Sizes.Length + t) * Sizes.Dims + First, t);
     }
 
+    /// <summary>The gradient of an input begins with that of the last inputs, where it is one of them, and with zero elsewhere.</summary>
     private readonly void Start(float* row, int time)
     {
         var slot = time - (Sizes.Length - Sizes.Width);

@@ -6,8 +6,11 @@ namespace Zoo.Kernels;
 /// <summary>The convolution in C#: vectors over dimensions, time step by step, so that the inputs that it looks back at are in the first cache.</summary>
 internal sealed unsafe class CausalConvCpu : OpKernel
 {
-    /// <summary>Dimensions of one piece: eight vectors of 512 bits, whatever the machine's are, so that sums do not depend on it.</summary>
+    /// <summary>Dimensions of one piece where threads need many pieces.</summary>
     private const int PieceDims = 128;
+
+    /// <summary>Where they do not: rows as long as the first cache has room for, with the rows before and the sums.</summary>
+    private const int WidePieceDims = 256;
 
     private const long ElementsWorthSharing = 1 << 15;
 
@@ -102,7 +105,8 @@ internal sealed unsafe class CausalConvCpu : OpKernel
     private static void Share(OpCall call, Action<int, int, int> piece)
     {
         var (batch, dims) = (call.Count("B"), call.Count("D"));
-        var blocks = (dims + PieceDims - 1) / PieceDims;
+        var pieceDims = batch >= WorkShare.Threads ? WidePieceDims : PieceDims;        // each dimension is summed by itself: pieces change no bit
+        var blocks = (dims + pieceDims - 1) / pieceDims;
         var pieces = checked(batch * blocks);
         if (batch * call.Size("L") * dims < ElementsWorthSharing)
         {
@@ -116,8 +120,8 @@ internal sealed unsafe class CausalConvCpu : OpKernel
 
         void Run(int i)
         {
-            var first = i % blocks * PieceDims;
-            piece(i / blocks, first, Math.Min(PieceDims, dims - first));
+            var first = i % blocks * pieceDims;
+            piece(i / blocks, first, Math.Min(pieceDims, dims - first));
         }
     }
 }

@@ -89,6 +89,14 @@ public sealed unsafe class VectorMathTests
     }
 
     [Test]
+    public void RepeatInFours_EachPlace_IsInAllOfItsFour()
+    {
+        float[] x = [.. Enumerable.Range(0, 16).Select(i => (float)i)], y = new float[4 * x.Length];
+        Simd.Run(new FoursKernel(x, y));
+        Assert.That(y, Is.EqualTo(Enumerable.Range(0, y.Length).Select(i => (float)(i % x.Length / 4 * 4 + i / x.Length))));
+    }
+
+    [Test]
     public void Sums_FourVectors_TheSumOfEach()
     {
         var x = Enumerable.Range(0, 64).Select(i => (float)(i * i % 37)).ToArray();
@@ -171,6 +179,26 @@ public sealed unsafe class VectorMathTests
                     b.Store(target + i + V.Count);
                     c.Store(target + i + 2 * V.Count);
                     d.Store(target + i + 3 * V.Count);
+                }
+            }
+        }
+    }
+
+    /// <summary>All of x with the first of every four in place of the four, then with the second, and so on.</summary>
+    private readonly struct FoursKernel(float[] x, float[] y) : ISimdKernel
+    {
+        public void Run<V>()
+            where V : struct, ILanes<V>
+        {
+            fixed (float* source = x, target = y)
+            {
+                for (var i = 0; i < x.Length; i += V.Count)
+                {
+                    var all = V.Load(source + i);
+                    V.RepeatInFours(all, 0).Store(target + i);
+                    V.RepeatInFours(all, 1).Store(target + x.Length + i);
+                    V.RepeatInFours(all, 2).Store(target + 2 * x.Length + i);
+                    V.RepeatInFours(all, 3).Store(target + 3 * x.Length + i);
                 }
             }
         }
