@@ -64,7 +64,7 @@ internal sealed class VerifyCommand : ZooCommand
         if (card is not null)
             output.Note($"libtorch has no CUDA here: ops run on {card.Name} by their own kernels, copied there and back.");
         var verifier = new Verifier(catalog, device, kernels, card is null ? null : new OnCard(card, kernels));
-        var checks = golden.Select(verifier.Golden).ToList();
+        var checks = golden.Select(path => verifier.Golden(path)).ToList();
         checks.AddRange(models.Length > 0 ? models.SelectMany(verifier.Of) : golden.Count > 0 ? [] : verifier.Everything());
         checks = [.. checks.DistinctBy(c => (c.Kind, c.Case))];
         if (checks.Count == 0)

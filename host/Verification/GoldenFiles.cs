@@ -10,16 +10,16 @@ internal static class GoldenFiles
     /// <summary>Folder of a plugin's own cases, beside its DLL.</summary>
     public const string PluginFolder = "golden";
 
-    /// <summary>The cases that `--golden` names: files, or folders with all that is in them.</summary>
-    /// <exception cref="BadFileException">A path does not exist or holds none, or a file is no case; every such file is named.</exception>
-    public static IReadOnlyList<GoldenCase> Named(IEnumerable<string> paths)
+    /// <summary>The files that `--golden` names, or that are in a folder which it names. Whether each is a case shows when it is run.</summary>
+    /// <exception cref="BadFileException">A path does not exist, or a folder holds none.</exception>
+    public static IReadOnlyList<string> Named(IEnumerable<string> paths)
     {
         var files = new List<string>();
         foreach (var path in paths)
         {
             if (!Directory.Exists(path))
             {
-                files.Add(path);
+                files.Add(File.Exists(path) ? path : throw new BadFileException($"--golden {path}: there is no such file or folder."));
                 continue;
             }
             var inside = InFolder(path);
@@ -27,7 +27,7 @@ internal static class GoldenFiles
                 throw new BadFileException($"--golden {path}: the folder holds no {Pattern} file.");
             files.AddRange(inside);
         }
-        return OpenAll(files);
+        return files;
     }
 
     /// <summary>The files of cases that lie beside a plugin.</summary>
@@ -36,28 +36,6 @@ internal static class GoldenFiles
     {
         var golden = Path.Combine(folder, PluginFolder);
         return Directory.Exists(golden) ? InFolder(golden) : [];
-    }
-
-    private static List<GoldenCase> OpenAll(IEnumerable<string> files)
-    {
-        var (cases, problems) = (new List<GoldenCase>(), new List<BadFileException>());
-        foreach (var file in files)
-        {
-            try
-            {
-                cases.Add(GoldenCase.Open(file));
-            }
-            catch (BadFileException e)
-            {
-                problems.Add(e);
-            }
-        }
-        return problems.Count switch
-        {
-            0 => cases,
-            1 => throw problems[0],
-            _ => throw new BadFileException(string.Join('\n', problems.Select(p => p.Message)), problems[0]),
-        };
     }
 
     private static List<string> InFolder(string folder)

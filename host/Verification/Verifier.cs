@@ -51,28 +51,24 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
     public Check Golden(GoldenCase golden) =>
         new(golden.Id, CheckResult.Golden, golden.Name, () => new GoldenRunner(catalog, device, kernels, onCard).Run(golden));
 
-    /// <summary>A plugin's own cases. A file that is none is a check that fails: the others go on.</summary>
-    private IEnumerable<Check> GoldenOfPlugin(string folder, Func<GoldenCase, bool> wanted)
-    {
-        foreach (var path in GoldenFiles.OfPlugin(folder))
-        {
-            var check = Open(path);
-            if (check is not null)
-                yield return check;
-        }
+    /// <summary>A file that should be a golden case. One that is none is a check that fails: the others go on.</summary>
+    public Check Golden(string path) => Golden(path, _ => true)!;
 
-        Check? Open(string path)
+    /// <summary>A plugin's own cases.</summary>
+    private IEnumerable<Check> GoldenOfPlugin(string folder, Func<GoldenCase, bool> wanted) =>
+        GoldenFiles.OfPlugin(folder).Select(path => Golden(path, wanted)).OfType<Check>();
+
+    private Check? Golden(string path, Func<GoldenCase, bool> wanted)
+    {
+        try
         {
-            try
-            {
-                var golden = GoldenCase.Open(path);
-                return wanted(golden) ? Golden(golden) : null;
-            }
-            catch (BadFileException e)
-            {
-                var name = Path.GetFileNameWithoutExtension(path);
-                return new Check(name, CheckResult.Golden, Path.GetFileName(folder), () => throw e);
-            }
+            var golden = GoldenCase.Open(path);
+            return wanted(golden) ? Golden(golden) : null;
+        }
+        catch (BadFileException e)
+        {
+            var name = Path.GetFileNameWithoutExtension(path);
+            return new Check(name, CheckResult.Golden, name, () => throw e);
         }
     }
 

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Zoo.Mamba;
 
-/// <summary>The config of a "-hf" checkpoint, in the original project's keys.</summary>
+/// <summary>The config of a "-hf" checkpoint, in the original project's keys. Its vocab_size counts the rows that pad.</summary>
 internal static class HuggingFaceConfig
 {
     private static readonly (string Theirs, string Ours)[] Top =
@@ -31,20 +31,23 @@ internal static class HuggingFaceConfig
     /// <exception cref="UserException">It asks for what this plugin has not.</exception>
     public static JsonObject Translate(JsonObject values)
     {
+        // Others have the same keys and other blocks: falcon_mamba normalises what x_proj gives.
+        if (values["model_type"] is { } type && type.ToJsonString() != "\"mamba\"")
+            throw new UserException($"The config's 'model_type' is {type.ToJsonString()}; this plugin has the blocks of \"mamba\" alone.");
         if (values["hidden_act"] is { } activation && activation.ToJsonString() != "\"silu\"")
             throw new UserException($"The config's 'hidden_act' is {activation.ToJsonString()}; Mamba here has \"silu\".");
-        if (values["layer_norm_epsilon"] is { } epsilon && (float)epsilon.GetValue<double>() != 1e-5f)
+        if (values["layer_norm_epsilon"] is { } epsilon && !(epsilon is JsonValue value && value.TryGetValue<double>(out var number) && (float)number == 1e-5f))
             throw new UserException($"The config's 'layer_norm_epsilon' is {epsilon.ToJsonString()}; Mamba here has 1e-5.");
         var mixer = new JsonObject();
-        var translated = new JsonObject { ["ssm_cfg"] = mixer, ["rms_norm"] = true };
-        foreach (var (key, value) in values)
+        var translated = new JsonObject { ["ssm_cfg"] = mixer, ["rms_norm"] = true, ["pad_vocab_size_multiple"] = 1 };
+        foreach (var (key, given) in values)
         {
             if (Top.FirstOrDefault(k => k.Theirs == key).Ours is { } ours)
-                translated[ours] = value?.DeepClone();
+                translated[ours] = given?.DeepClone();
             else if (OfMixer.FirstOrDefault(k => k.Theirs == key).Ours is { } inner)
-                mixer[inner] = value?.DeepClone();
+                mixer[inner] = given?.DeepClone();
             else if (!WithoutEffect.Contains(key))
-                translated[key] = value?.DeepClone();   // unknown: the config's own check names it
+                translated[key] = given?.DeepClone();   // unknown: the config's own check names it
         }
         return translated;
     }

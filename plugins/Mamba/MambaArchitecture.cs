@@ -8,6 +8,8 @@ namespace Zoo.Mamba;
 /// <summary>Mamba: a language model of selective state-space blocks.</summary>
 public sealed class MambaArchitecture : Architecture<MambaConfig>
 {
+    private const string MixerKey = "ssm_cfg";
+
     /// <inheritdoc/>
     public override ArchitectureInfo Info { get; } = new("mamba",
         "The selective state-space language model",
@@ -45,7 +47,16 @@ public sealed class MambaArchitecture : Architecture<MambaConfig>
 
     /// <summary>The original's config, or that of a "-hf" checkpoint, which has other keys.</summary>
     public override ModelConfig ReadUpstreamConfig(string preset, JsonObject values) =>
-        ReadConfig(preset, HuggingFaceConfig.IsOne(values) ? HuggingFaceConfig.Translate(values) : values);
+        ReadConfig(preset, HuggingFaceConfig.IsOne(values) ? HuggingFaceConfig.Translate(values) : WithoutNulls(values));
+
+    /// <summary>Without our own key where it changes nothing: the original's mixer refuses what it does not know.</summary>
+    public override JsonObject WriteUpstreamConfig(ModelConfig config)
+    {
+        var written = base.WriteUpstreamConfig(config);
+        if (config is MambaConfig { Mixer.Selective: true })
+            written[MixerKey]!.AsObject().Remove(MixerConfig.SelectiveKey);
+        return written;
+    }
 
     /// <summary>
     /// The original's names; those of "-hf" checkpoints, which say "embeddings"; and those of mamba-minimal, which leave out "backbone.".
@@ -57,6 +68,11 @@ public sealed class MambaArchitecture : Architecture<MambaConfig>
             name = "backbone." + name;
         return new(name == "backbone.embeddings.weight" ? "backbone.embedding.weight" : name);
     }
+
+    /// <summary>Null stands for nothing in the original's nested options and lists.</summary>
+    private static JsonObject WithoutNulls(JsonObject values) => new(values
+        .Where(v => v.Value is not null || v.Key is not (MixerKey or "attn_layer_idx"))
+        .Select(v => KeyValuePair.Create(v.Key, v.Value?.DeepClone())));
 
     /// <inheritdoc/>
     protected override Architectures.Model CreateModel(MambaConfig config, BuildContext context) => new MambaModel(config, context);

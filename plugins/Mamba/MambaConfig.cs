@@ -10,6 +10,8 @@ namespace Zoo.Mamba;
 [IgnoredKeys("fused_add_norm", "attn_cfg")]
 public sealed record MambaConfig : ModelConfig
 {
+    private const int MostInner = 1 << 24;
+
     /// <summary>Width of the residual stream; D in the paper.</summary>
     [JsonPropertyName("d_model")] public int ModelDim { get; init; } = 2560;
 
@@ -44,7 +46,7 @@ public sealed record MambaConfig : ModelConfig
     [JsonIgnore] public int PaddedVocabSize => (VocabSize + VocabMultiple - 1) / VocabMultiple * VocabMultiple;
 
     /// <summary>Channels of the mixer; E·D in the paper.</summary>
-    [JsonIgnore] public int InnerDim => Mixer.ExpandFactor * ModelDim;
+    [JsonIgnore] public int InnerDim => (int)(Mixer.ExpandFactor * ModelDim);
 
     /// <summary>Rank of the projection to step sizes.</summary>
     [JsonIgnore] public int StepRank => Mixer.RankFor(ModelDim);
@@ -76,6 +78,11 @@ public sealed record MambaConfig : ModelConfig
         {
             if (value < 1)
                 yield return $"'{key}' is {value}; it must be at least 1.";
+        }
+        if (ModelDim >= 1 && !(Mixer.ExpandFactor * ModelDim is >= 1 and <= MostInner))
+        {
+            yield return $"'ssm_cfg.expand' is {Mixer.ExpandFactor} and 'd_model' {ModelDim}; their product, the channels of the mixer, must be at least 1 " +
+                $"and at most {MostInner}.";
         }
         if (IntermediateDim != 0)
             yield return $"'d_intermediate' is {IntermediateDim}; blocks with a feed-forward part are not here, so it must be 0.";

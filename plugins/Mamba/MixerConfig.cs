@@ -8,6 +8,8 @@ namespace Zoo.Mamba;
 [IgnoredKeys("use_fast_path")]
 public sealed record MixerConfig : Settings
 {
+    internal const string SelectiveKey = "selective";
+
     /// <summary>Which mixer; Mamba1 is the only one here.</summary>
     [JsonPropertyName("layer")] public string Layer { get; init; } = "Mamba1";
 
@@ -17,8 +19,8 @@ public sealed record MixerConfig : Settings
     /// <summary>Width of the short convolution.</summary>
     [JsonPropertyName("d_conv")] public int ConvWidth { get; init; } = 4;
 
-    /// <summary>Channels of the mixer for one of the residual stream; E in the paper.</summary>
-    [JsonPropertyName("expand")] public int ExpandFactor { get; init; } = 2;
+    /// <summary>Channels of the mixer for one of the residual stream; E in the paper. Part of a channel is left out.</summary>
+    [JsonPropertyName("expand")] public double ExpandFactor { get; init; } = 2;
 
     /// <summary>Rank of the projection to step sizes; R in the paper. A number, or "auto" for d_model / 16, rounded up.</summary>
     [JsonPropertyName("dt_rank")] public System.Text.Json.Nodes.JsonNode StepRank { get; init; } = "auto";
@@ -48,7 +50,7 @@ public sealed record MixerConfig : Settings
     /// Whether step sizes, B and C depend on the input. Without it they are learned constants, and the mixer is a linear time-invariant
     /// system: the ablation of the paper's tables 1 and 7. A key of ours.
     /// </summary>
-    [JsonPropertyName("selective")] public bool Selective { get; init; } = true;
+    [JsonPropertyName(SelectiveKey)] public bool Selective { get; init; } = true;
 
     /// <summary>R for a residual stream of <paramref name="modelDim"/>.</summary>
     public int RankFor(int modelDim) => IsAuto ? (modelDim + 15) / 16 : StepRank.GetValue<int>();
@@ -60,7 +62,7 @@ public sealed record MixerConfig : Settings
     {
         if (Layer != "Mamba1")
             yield return $"'layer' is \"{Layer}\"; this plugin has \"Mamba1\".";
-        foreach (var (key, value) in new[] { ("d_state", StateDim), ("d_conv", ConvWidth), ("expand", ExpandFactor) })
+        foreach (var (key, value) in new[] { ("d_state", StateDim), ("d_conv", ConvWidth) })
         {
             if (value < 1)
                 yield return $"'{key}' is {value}; it must be at least 1.";

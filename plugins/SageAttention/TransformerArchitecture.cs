@@ -11,6 +11,8 @@ public sealed class TransformerArchitecture : IModelArchitecture
 {
     private const string Name = "transformer";
 
+    private static readonly string[] OwnKeys = ["attention", "attention_bits", "kv_cache"];
+    private static readonly string[] MadeAnew = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"];
     private static readonly HashSet<string> NanoGptKeys = Keys(typeof(NanoGptConfig));
     private static readonly HashSet<string> LlamaKeys = [.. Keys(typeof(LlamaConfig)), "rope_scaling"];
 
@@ -54,6 +56,35 @@ public sealed class TransformerArchitecture : IModelArchitecture
     /// <summary>As the contract has it; what a checkpoint's config leaves out is the original project's default.</summary>
     public ModelConfig ReadUpstreamConfig(string preset, JsonObject values) =>
         Read(Presets[BasisOf(preset, values)] is LlamaConfig ? LlamaConfig.Upstream : NanoGptConfig.Upstream, values);
+
+    /// <summary>
+    /// Hugging Face's loader wants to know which model it is; keys of ours that say nothing new are left out.
+    /// </summary>
+    public JsonObject WriteUpstreamConfig(ModelConfig config)
+    {
+        var written = ConfigJson.Write(config);
+        var usual = ConfigJson.Write(new NanoGptConfig());
+        foreach (var key in OwnKeys.Where(key => JsonNode.DeepEquals(written[key], usual[key])))
+            written.Remove(key);
+        if (config is LlamaConfig)
+        {
+            written["model_type"] = "llama";
+            written["architectures"] = new JsonArray("LlamaForCausalLM");
+        }
+        return written;
+    }
+
+    /// <summary>
+    /// The model's own names, perhaps behind what torch.compile puts before them. Older checkpoints hold masks and rotary frequencies, too, which
+    /// are made anew here.
+    /// </summary>
+    public UpstreamTensor? FindUpstream(string name)
+    {
+        const string compiled = "_orig_mod.";
+        if (name.StartsWith(compiled, StringComparison.Ordinal))
+            name = name[compiled.Length..];
+        return MadeAnew.Any(end => name.EndsWith(end, StringComparison.Ordinal)) ? null : new(name);
+    }
 
     private static TransformerConfig Read(TransformerConfig basis, JsonObject values)
     {

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Zoo.Architectures;
 using Zoo.Configuration;
+using Zoo.Kernels;
 using Zoo.Mamba;
 using static TorchSharp.torch;
 
@@ -9,6 +10,8 @@ namespace Zoo.Tests.Mamba;
 public sealed class MambaModelTests
 {
     private static readonly IModelArchitecture Architecture = new MambaArchitecture();
+    private const double LogitTolerance = 2e-6, GradientTolerance = 1e-6;
+
     private static readonly TokenModelCheck Check = new(Architecture, "Mamba");
 
     [Test]
@@ -59,6 +62,48 @@ public sealed class MambaModelTests
     }
 
     [Test]
+    public void LogitsAndGradients_AnyOptions_AreThoseOfThePaper([Values] bool rms, [Values] bool biases, [Values(1, 2, 5)] int width)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(4);
+        var config = (MambaConfig)Architecture.ReadUpstreamConfig("tiny", new JsonObject
+        {
+            ["d_model"] = 20,
+            ["n_layer"] = 2,
+            ["vocab_size"] = 29,
+            ["rms_norm"] = rms,
+            ["tie_embeddings"] = biases,
+            ["pad_vocab_size_multiple"] = 8,
+            ["ssm_cfg"] = new JsonObject
+            {
+                ["d_state"] = 5, ["d_conv"] = width, ["expand"] = 1.5, ["dt_rank"] = 3, ["bias"] = biases, ["conv_bias"] = !biases,
+            },
+        });
+        using var model = Check.Build(config, "cpu");
+        var parameters = model.TrainableParameters().ToDictionary(p => p.Name, p => p.Parameter);
+        foreach (var (name, parameter) in parameters)
+        {
+            using var noGradient = no_grad();
+            if (name.EndsWith("bias", StringComparison.Ordinal) || name.Contains("norm", StringComparison.Ordinal))
+                parameter.add_(randn_like(parameter) * 0.3f);           // off zeros and ones
+        }
+        var ids = randint(29, [2, 37], int64);
+        var copies = parameters.ToDictionary(p => p.Key, p => p.Value.detach().to(ScalarType.Float64).requires_grad_());
+        var expected = new PlainMamba(copies, config).Logits(ids);
+        Assert.That(expected.shape, Is.EqualTo((long[])[2, 37, 32]));
+        var logits = model.RunCase(new NamedTensors { ["ids"] = ids })["logits"];
+        TensorAssert.Close(logits, expected, LogitTolerance, 0, "logits");
+        var probe = randn_like(logits);
+        Gradients.Backward((logits * probe).sum());
+        (expected * probe.to(ScalarType.Float64)).sum().backward();
+        foreach (var (name, copy) in copies)
+        {
+            var scale = Math.Max(1, copy.grad!.abs().max().item<double>());
+            TensorAssert.Close(parameters[name].grad! / scale, copy.grad! / scale, GradientTolerance, 0, name);
+        }
+    }
+
+    [Test]
     public void ParameterGroups_Any_SpareAAndDWeightDecay()
     {
         using var scope = NewDisposeScope();
@@ -77,6 +122,8 @@ public sealed class MambaModelTests
     [TestCase("""{"ssm_cfg":{"dt_rank":0}}""", "'dt_rank' is 0; it must be \"auto\" or a whole number of at least 1.")]
     [TestCase("""{"ssm_cfg":{"dt_min":0.2}}""", "'dt_min' is 0.2 and 'dt_max' is 0.1")]
     [TestCase("""{"ssm_cfg":{"d_stat":8}}""", "Did you mean 'd_state'?")]
+    [TestCase("""{"ssm_cfg":{"expand":0.01}}""", "'ssm_cfg.expand' is 0.01 and 'd_model' 32; their product, the channels of the mixer, must be at least 1")]
+    [TestCase("""{"norm_epsilon":1e-6}""", "'norm_epsilon' is no key of it.")]
     public void ReadConfig_Wrong_SaysWhat(string json, string sentence) =>
         Assert.That(() => Architecture.ReadConfig("tiny", JsonNode.Parse(json)!.AsObject()), Throws.TypeOf<ConfigException>().With.Message.Contains(sentence));
 
@@ -102,9 +149,40 @@ public sealed class MambaModelTests
              "torch_dtype":"float32","transformers_version":"4.39.0.dev0","use_bias":false,"use_cache":true,"use_conv_bias":true,"vocab_size":50280}
             """)!.AsObject());
         Assert.That((config.ModelDim, config.LayerCount, config.PaddedVocabSize, config.StepRank, config.TieEmbeddings), Is.EqualTo((768, 24, 50280, 48, true)));
-        Assert.That(() => Architecture.ReadUpstreamConfig("small", JsonNode.Parse("""{"hidden_size":8,"hidden_act":"gelu"}""")!.AsObject()),
-            Throws.TypeOf<UserException>().With.Message.EqualTo("The config's 'hidden_act' is \"gelu\"; Mamba here has \"silu\"."));
         Assert.That(() => Architecture.ReadUpstreamConfig("small", JsonNode.Parse("""{"hidden_size":8,"surprise":1}""")!.AsObject()),
             Throws.TypeOf<ConfigException>().With.Message.Contains("'surprise'"));
+        var unpadded = (MambaConfig)Architecture.ReadUpstreamConfig("small", JsonNode.Parse("""{"hidden_size":8,"vocab_size":61,"expand":1.5}""")!.AsObject());
+        Assert.That((unpadded.PaddedVocabSize, unpadded.InnerDim), Is.EqualTo((61, 12)), "its tables have no rows that its config does not count");
+    }
+
+    [TestCase("""{"hidden_act":"gelu"}""", "The config's 'hidden_act' is \"gelu\"; Mamba here has \"silu\".")]
+    [TestCase("""{"model_type":"falcon_mamba"}""", "The config's 'model_type' is \"falcon_mamba\"; this plugin has the blocks of \"mamba\" alone.")]
+    [TestCase("""{"layer_norm_epsilon":1e-6}""", "The config's 'layer_norm_epsilon' is 1e-6; Mamba here has 1e-5.")]
+    [TestCase("""{"layer_norm_epsilon":"small"}""", "The config's 'layer_norm_epsilon' is \"small\"; Mamba here has 1e-5.")]
+    public void ReadUpstreamConfig_OfAnotherHfModel_IsRefused(string json, string sentence)
+    {
+        var values = JsonNode.Parse(json)!.AsObject();
+        values["hidden_size"] = 8;
+        Assert.That(() => Architecture.ReadUpstreamConfig("small", values), Throws.TypeOf<UserException>().With.Message.EqualTo(sentence));
+    }
+
+    [Test]
+    public void ReadUpstreamConfig_NullsAndFractions_AreTheOriginals()
+    {
+        var config = (MambaConfig)Architecture.ReadUpstreamConfig("small", JsonNode.Parse(
+            """{"d_model":20,"ssm_cfg":null,"attn_layer_idx":null,"attn_cfg":null,"fused_add_norm":true}""")!.AsObject());
+        Assert.That((config.InnerDim, config.StepRank), Is.EqualTo((40, 2)));
+        config = (MambaConfig)Architecture.ReadUpstreamConfig("small", JsonNode.Parse("""{"d_model":21,"ssm_cfg":{"expand":1.5,"layer":"Mamba1"}}""")!.AsObject());
+        Assert.That(config.InnerDim, Is.EqualTo(31), "int(1.5 * 21)");
+    }
+
+    [Test]
+    public void WriteUpstreamConfig_HasTheOriginalsKeysAlone([Values] bool selective)
+    {
+        var config = Architecture.ReadConfig("tiny", new JsonObject { ["ssm_cfg"] = new JsonObject { ["selective"] = selective } });
+        var written = Architecture.WriteUpstreamConfig(config);
+        Assert.That(written["ssm_cfg"]!.AsObject().ContainsKey("selective"), Is.EqualTo(!selective));
+        Assert.That(written["ssm_cfg"]!["expand"]!.ToJsonString(), Is.EqualTo("2"));
+        Assert.That(ConfigJson.Write(Architecture.ReadUpstreamConfig("tiny", written)).ToJsonString(), Is.EqualTo(ConfigJson.Write(config).ToJsonString()));
     }
 }

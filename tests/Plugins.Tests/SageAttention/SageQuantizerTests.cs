@@ -56,6 +56,17 @@ public sealed class SageQuantizerTests
         }
     }
 
+    /// <summary>Upstream multiplies sm_scale and log2 e as doubles; a product of floats is another number for most widths of heads.</summary>
+    [Test]
+    public void Invoke_PerBlock_TakesTheFactorOfDoubles([Values(20, 24, 40, 80, 96)] int dim, [Values("reference", "cpu")] string kernels)
+    {
+        using var scope = NewDisposeScope();
+        var inputs = new NamedTensors { ["q"] = ones(1, 1, 1, dim), ["k"] = ones(1, 1, 1, dim), ["v"] = ones(1, 1, 1, dim) };
+        var outputs = SageAttentionOp.Instance.Invoke(
+            inputs, SageCalls.Options(("qk_quant_gran", "per_block"), ("return_quantized", true)), KernelChoice.Parse(kernels)).Outputs;
+        Assert.That(outputs["q_scale"].item<float>(), Is.EqualTo((float)(1 / Math.Sqrt(dim) * 1.44269504) / 127));
+    }
+
     [Test]
     public void Invoke_SmoothedQueries_HaveMeansOfWholeBlocksWithPaddingAsZeros()
     {

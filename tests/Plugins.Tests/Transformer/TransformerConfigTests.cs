@@ -60,6 +60,28 @@ public sealed class TransformerConfigTests
         Assert.That((gpt.HasBias, gpt.EmbeddingDim, gpt.VocabSize), Is.EqualTo((true, 768, 50304)));
     }
 
+    [TestCase("transformer.h.3.attn.c_attn.bias", "transformer.h.3.attn.c_attn.bias")]
+    [TestCase("_orig_mod.transformer.wte.weight", "transformer.wte.weight")]
+    [TestCase("lm_head.weight", "lm_head.weight")]
+    [TestCase("transformer.h.3.attn.bias", null)]
+    [TestCase("_orig_mod.transformer.h.3.attn.masked_bias", null)]
+    [TestCase("model.layers.0.self_attn.rotary_emb.inv_freq", null)]
+    [TestCase("surprise", "surprise")]
+    public void FindUpstream_PublishedNames_AreTheModelsOrNotNeeded(string name, string? key) =>
+        Assert.That(Architecture.FindUpstream(name)?.Key, Is.EqualTo(key));
+
+    [Test]
+    public void WriteUpstreamConfig_OfLlama_IsWhatItsLoaderReadsAndComesBack([Values] CacheKind cache)
+    {
+        var config = LlamaConfig.Small with { Cache = cache };
+        var written = Architecture.WriteUpstreamConfig(config);
+        Assert.That(written["model_type"]!.GetValue<string>(), Is.EqualTo("llama"));
+        Assert.That(written.ContainsKey("attention"), Is.False);
+        Assert.That(written.ContainsKey("kv_cache"), Is.EqualTo(cache != CacheKind.Float32));
+        Assert.That(Architecture.ReadUpstreamConfig("default", written), Is.EqualTo(config));
+        Assert.That(Architecture.ReadUpstreamConfig("default", Architecture.WriteUpstreamConfig(NanoGptConfig.Gpt2)), Is.EqualTo(NanoGptConfig.Gpt2));
+    }
+
     [Test]
     public void ImpliedBy_Task_SetsTheKeysOfTheForm()
     {

@@ -161,7 +161,7 @@ internal sealed class SageAttentionOp : Op
             ["k"] = k.transpose(1, 2),
             ["v"] = v.transpose(1, 2),
         };
-        var attention = new OpOptions(new JsonObject { ["causal"] = settings.Causal, ["scale"] = (double)settings.Scale });
+        var attention = new OpOptions(new JsonObject { ["causal"] = settings.Causal, ["scale"] = settings.Scale });
         var y = Attention.Instance.Invoke(seeing, attention, choice).Outputs["y"].transpose(1, 2);
         return cat([zeros_like(q.narrow(2, 0, blind)), y], 2).MoveToOuterDisposeScope();
     }

@@ -10,7 +10,7 @@ internal sealed record SageSettings
 {
     private const string Name = SageAttentionOp.OpName;
     private const string Layout = "HND";
-    private const float Log2E = 1.44269504f;
+    private const double Log2E = 1.44269504;    // upstream's digits
 
     private static readonly Dictionary<string, Granularity> Granularities = new(StringComparer.Ordinal)
     {
@@ -51,7 +51,7 @@ internal sealed record SageSettings
     public bool Causal { get; private init; }
 
     /// <summary>Factor on the scores; 1/√dim unless it is given.</summary>
-    public float Scale { get; private init; }
+    public double Scale { get; private init; }
 
     /// <summary>Which tokens share a scale.</summary>
     public Granularity Granularity { get; private init; }
@@ -87,10 +87,10 @@ internal sealed record SageSettings
     public bool ReturnQuantized { get; private init; }
 
     /// <summary>What scores of quantised queries and keys are multiplied by, after their scales, for a softmax in base 2.</summary>
-    public float ScoreFactor => QueryFactor == 1 ? Scale * Log2E : 1;
+    public float ScoreFactor => QueryFactor == 1 ? CorrectionFactor : 1;
 
     /// <summary>What the correction of smoothed queries is multiplied by, for a softmax in base 2.</summary>
-    public float CorrectionFactor => Scale * Log2E;
+    public float CorrectionFactor => (float)(Scale * Log2E);
 
     /// <summary>Reads a call's options.</summary>
     /// <exception cref="UserException">One is none of what it may be; the message says what.</exception>
@@ -102,8 +102,8 @@ internal sealed record SageSettings
             throw new UserException($"{Name}: 'qk_bits' is {bits}; it must be 8 or 4.");
         if (options.Get("tensor_layout", Layout) is var layout && layout != Layout)
             throw new UserException($"{Name}: 'tensor_layout' is {layout}; q, k and v are [batch, head, token, dim], {Layout}. Transpose them.");
-        var scale = (float)options.Get("sm_scale", 1 / Math.Sqrt(dim));
-        if (!float.IsFinite(scale))
+        var scale = options.Get("sm_scale", 1 / Math.Sqrt(dim));
+        if (!float.IsFinite((float)scale))
             throw new UserException($"{Name}: 'sm_scale' is {scale}; it must be finite.");
         var product = OneOf(options, "pv", "auto", Products);
         return new()
@@ -189,9 +189,9 @@ internal sealed record SageSettings
     }
 
     /// <summary>A number, or the words of upstream's kernel per block; the granularity's own where it is not given.</summary>
-    private static float ReadQueryFactor(OpOptions options, Granularity granularity, float scale)
+    private static float ReadQueryFactor(OpOptions options, Granularity granularity, double scale)
     {
-        var prescaled = scale * Log2E;
+        var prescaled = (float)(scale * Log2E);     // upstream's product is one of doubles
         if (options.Get<JsonNode?>("q_prescale", null) is not { } node)
             return granularity == Granularity.PerBlock ? prescaled : 1;
         var text = node.GetValueKind() == JsonValueKind.String ? node.GetValue<string>() : node.ToJsonString();
