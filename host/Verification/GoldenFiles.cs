@@ -10,8 +10,10 @@ internal static class GoldenFiles
     /// <summary>Folder of a plugin's own cases, beside its DLL.</summary>
     public const string PluginFolder = "golden";
 
-    /// <summary>The files that `--golden` names, or that are in a folder which it names. Whether each is a case shows when it is run.</summary>
-    /// <exception cref="BadFileException">A path does not exist, or a folder holds none.</exception>
+    /// <summary>
+    /// The files that `--golden` names, or that are in a folder which it names. One that is no case among others that are shows when it is run.
+    /// </summary>
+    /// <exception cref="BadFileException">A path does not exist, a folder holds none, or not one of all files is a case.</exception>
     public static IReadOnlyList<string> Named(IEnumerable<string> paths)
     {
         var files = new List<string>();
@@ -27,7 +29,8 @@ internal static class GoldenFiles
                 throw new BadFileException($"--golden {path}: the folder holds no {Pattern} file.");
             files.AddRange(inside);
         }
-        return files;
+        var problems = files.Select(ProblemOf).ToList();
+        return files.Count == 0 || problems.Contains(null) ? files : throw new BadFileException(string.Join('\n', problems));
     }
 
     /// <summary>The files of cases that lie beside a plugin.</summary>
@@ -36,6 +39,20 @@ internal static class GoldenFiles
     {
         var golden = Path.Combine(folder, PluginFolder);
         return Directory.Exists(golden) ? InFolder(golden) : [];
+    }
+
+    /// <summary>Why a file is no case; null where it is one.</summary>
+    private static string? ProblemOf(string file)
+    {
+        try
+        {
+            GoldenCase.Open(file);
+            return null;
+        }
+        catch (BadFileException e)
+        {
+            return e.Message;
+        }
     }
 
     private static List<string> InFolder(string folder)

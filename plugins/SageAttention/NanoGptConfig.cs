@@ -8,6 +8,10 @@ namespace Zoo.SageAttention;
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record NanoGptConfig : TransformerConfig
 {
+    internal const string ActivationKey = "activation_function";
+
+    private const string Exact = "gelu", ByTanh = "gelu_new";
+
     /// <summary>The longest sequence: there is a learned vector for each position up to it.</summary>
     [JsonPropertyName("block_size")] public int BlockSize { get; init; } = 64;
 
@@ -23,8 +27,17 @@ public sealed record NanoGptConfig : TransformerConfig
     /// <summary>The share of numbers that training drops: of the embedding, the attention weights and both branches' outputs.</summary>
     [JsonPropertyName("dropout")] public double Dropout { get; init; }
 
+    /// <summary>
+    /// GELU's form: "gelu", exact, as nanoGPT has it; "gelu_new", by tanh, with which OpenAI trained GPT-2. A key of Hugging Face's GPT-2.
+    /// </summary>
+    [JsonPropertyName(ActivationKey)] public string Activation { get; init; } = Exact;
+
     /// <summary>Whether linear layers and LayerNorms have a bias, as GPT-2's have.</summary>
     [JsonPropertyName("bias")] public bool HasBias { get; init; }
+
+    /// <summary>Whether GELU is that by tanh.</summary>
+    [JsonIgnore]
+    public bool HasTanhGelu => Activation == ByTanh;
 
     /// <inheritdoc/>
     [JsonIgnore]
@@ -87,6 +100,8 @@ public sealed record NanoGptConfig : TransformerConfig
         var small = TooSmall(("block_size", BlockSize), ("n_layer", Layers), ("n_head", Heads), ("n_embd", EmbeddingDim)).ToList();
         foreach (var problem in small.Concat(Outside("dropout", Dropout, 0, 1)))
             yield return problem;
+        if (Activation is not (Exact or ByTanh))
+            yield return $"'{ActivationKey}' is \"{Activation}\"; it must be \"{Exact}\" or \"{ByTanh}\".";
         if (Heads > 0 && EmbeddingDim % Heads != 0)
             yield return $"'n_embd' is {EmbeddingDim} and 'n_head' {Heads}; the first must be a multiple of the second.";
         if (small.Count > 0)

@@ -11,8 +11,12 @@ public sealed class TransformerArchitecture : IModelArchitecture
 {
     private const string Name = "transformer";
 
-    private static readonly string[] OwnKeys = ["attention", "attention_bits", "kv_cache"];
+    /// <summary>Keys that none of the original projects has.</summary>
+    internal static readonly string[] OwnKeys = ["attention", "attention_bits", "kv_cache"];
+
     private static readonly string[] MadeAnew = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"];
+    private static readonly string[] OfGpt2 = ["wte.", "wpe.", "h.", "ln_f."];
+    private static readonly string[] Matrices = [".c_attn.weight", ".c_proj.weight", ".c_fc.weight"];
     private static readonly HashSet<string> NanoGptKeys = Keys(typeof(NanoGptConfig));
     private static readonly HashSet<string> LlamaKeys = [.. Keys(typeof(LlamaConfig)), "rope_scaling"];
 
@@ -29,7 +33,8 @@ public sealed class TransformerArchitecture : IModelArchitecture
         [
             "A sequence is at most block_size or max_position_embeddings long. The key and value cache is allocated once for that many tokens: a " +
                 "step's memory does not grow, its time does, with the tokens seen.",
-            "nanoGPT's weights are those of nn.Linear, [out, in]; Hugging Face's GPT-2 checkpoints have them transposed and under other names.",
+            "A GPT-2 checkpoint whose names begin with transformer. is read as nanoGPT's, with matrices [out, in]; one without, as OpenAI's at Hugging " +
+                "Face are, has them [in, out].",
             "rope_scaling is not implemented, and a config that has it is refused.",
             "attention \"sage\" is for evaluation, prefill and scoring: where gradients are asked for, exact attention runs; a single query reads its " +
                 "cache exactly. kv_cache \"int8\" runs on the CPU. With either, outputs differ from the exact ones by the quantisation.",
@@ -53,9 +58,12 @@ public sealed class TransformerArchitecture : IModelArchitecture
     /// <summary>As the contract has it. The keys decide: Llama's, without a preset, mean the preset llama-tiny.</summary>
     public ModelConfig ReadConfig(string preset, JsonObject values) => Read((TransformerConfig)Presets[BasisOf(preset, values)], values);
 
-    /// <summary>As the contract has it; what a checkpoint's config leaves out is the original project's default.</summary>
-    public ModelConfig ReadUpstreamConfig(string preset, JsonObject values) =>
-        Read(Presets[BasisOf(preset, values)] is LlamaConfig ? LlamaConfig.Upstream : NanoGptConfig.Upstream, values);
+    /// <summary>
+    /// As the contract has it, and Hugging Face's GPT-2 besides; what a checkpoint's config leaves out is the original project's default.
+    /// </summary>
+    public ModelConfig ReadUpstreamConfig(string preset, JsonObject values) => Gpt2Config.IsOne(values)
+        ? Read(NanoGptConfig.Gpt2, Gpt2Config.Translate(values, Name))
+        : Read(Presets[BasisOf(preset, values)] is LlamaConfig ? LlamaConfig.Upstream : NanoGptConfig.Upstream, values);
 
     /// <summary>
     /// Hugging Face's loader wants to know which model it is; keys of ours that say nothing new are left out.
@@ -64,7 +72,7 @@ public sealed class TransformerArchitecture : IModelArchitecture
     {
         var written = ConfigJson.Write(config);
         var usual = ConfigJson.Write(new NanoGptConfig());
-        foreach (var key in OwnKeys.Where(key => JsonNode.DeepEquals(written[key], usual[key])))
+        foreach (var key in OwnKeys.Append(NanoGptConfig.ActivationKey).Where(key => JsonNode.DeepEquals(written[key], usual[key])))
             written.Remove(key);
         if (config is LlamaConfig)
         {
@@ -75,16 +83,22 @@ public sealed class TransformerArchitecture : IModelArchitecture
     }
 
     /// <summary>
-    /// The model's own names, perhaps behind what torch.compile puts before them. Older checkpoints hold masks and rotary frequencies, too, which
-    /// are made anew here.
+    /// The model's own names, perhaps behind what torch.compile puts before them; and those of OpenAI's GPT-2 as Hugging Face has it, which say
+    /// no "transformer." and whose matrices are [in, out]. Older checkpoints hold masks and rotary frequencies, too, which are made anew here.
     /// </summary>
     public UpstreamTensor? FindUpstream(string name)
     {
-        const string compiled = "_orig_mod.";
+        const string compiled = "_orig_mod.", body = "transformer.";
         if (name.StartsWith(compiled, StringComparison.Ordinal))
             name = name[compiled.Length..];
-        return MadeAnew.Any(end => name.EndsWith(end, StringComparison.Ordinal)) ? null : new(name);
+        if (EndsWithOneOf(name, MadeAnew))
+            return null;
+        return OfGpt2.Any(start => name.StartsWith(start, StringComparison.Ordinal))
+            ? new(body + name) { Transposed = EndsWithOneOf(name, Matrices) }
+            : new(name);
     }
+
+    private static bool EndsWithOneOf(string name, string[] endings) => endings.Any(end => name.EndsWith(end, StringComparison.Ordinal));
 
     private static TransformerConfig Read(TransformerConfig basis, JsonObject values)
     {

@@ -90,16 +90,17 @@ internal sealed class NanoGptBlock : nn.Module
         [ComponentName(Name = "c_proj")]
         private readonly LinearLayer _output;
 
+        private readonly bool _byTanh;
         private readonly KernelChoice _kernels;
 
         public FeedForwardPart(NanoGptConfig config, BuildContext context) : base(nameof(FeedForwardPart))
         {
             _input = new LinearLayer(config.ModelDim, 4 * config.ModelDim, config.HasBias, Spread, context.Dtype);
             _output = new LinearLayer(4 * config.ModelDim, config.ModelDim, config.HasBias, ResidualSpread(config), context.Dtype);
-            _kernels = context.Kernels;
+            (_byTanh, _kernels) = (config.HasTanhGelu, context.Kernels);
             RegisterComponents();
         }
 
-        public Tensor Run(Tensor x) => _output.forward(Gelu.Apply(_input.forward(x), kernels: _kernels));
+        public Tensor Run(Tensor x) => _output.forward(Gelu.Apply(_input.forward(x), _byTanh, _kernels));
     }
 }

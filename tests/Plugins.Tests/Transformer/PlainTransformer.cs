@@ -23,7 +23,7 @@ internal sealed class PlainTransformer(IReadOnlyDictionary<string, Tensor> param
             var attended = Attention(
                 [.. qkv.Select(v => v[..dim])], [.. qkv.Select(v => v[dim..(2 * dim)])], [.. qkv.Select(v => v[(2 * dim)..])], config.HeadCount, config.HeadCount);
             x = [.. x.Zip(attended, (v, a) => Add(v, Linear(name + "attn.c_proj", a)))];
-            x = [.. x.Select(v => Add(v, Linear(name + "mlp.c_proj", [.. Linear(name + "mlp.c_fc", LayerNorm(name + "ln_2", v)).Select(Gelu)])))];
+            x = [.. x.Select(v => Add(v, Linear(name + "mlp.c_proj", [.. Linear(name + "mlp.c_fc", LayerNorm(name + "ln_2", v)).Select(u => config.HasTanhGelu ? GeluByTanh(u) : Gelu(u))])))];
         }
         return [.. x.Select(v => Times("transformer.wte.weight", LayerNorm("transformer.ln_f", v)))];
     }
@@ -130,6 +130,8 @@ internal sealed class PlainTransformer(IReadOnlyDictionary<string, Tensor> param
     }
 
     private static double[] Add(double[] a, double[] b) => [.. a.Zip(b, (x, y) => x + y)];
+
+    private static double GeluByTanh(double x) => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
 
     /// <summary>x Φ(x), Φ by its series for the error function.</summary>
     private static double Gelu(double x)

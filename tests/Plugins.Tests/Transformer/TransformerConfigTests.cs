@@ -67,8 +67,47 @@ public sealed class TransformerConfigTests
     [TestCase("_orig_mod.transformer.h.3.attn.masked_bias", null)]
     [TestCase("model.layers.0.self_attn.rotary_emb.inv_freq", null)]
     [TestCase("surprise", "surprise")]
+    [TestCase("wte.weight", "transformer.wte.weight", Description = "OpenAI's GPT-2 at Hugging Face")]
+    [TestCase("h.3.attn.bias", null, Description = "its mask")]
+    [TestCase("h.3.attn.c_attn.bias", "transformer.h.3.attn.c_attn.bias")]
     public void FindUpstream_PublishedNames_AreTheModelsOrNotNeeded(string name, string? key) =>
         Assert.That(Architecture.FindUpstream(name)?.Key, Is.EqualTo(key));
+
+    [Test]
+    public void FindUpstream_OfGpt2_TransposesItsFourMatricesAlone()
+    {
+        string[] names =
+        [
+            "wte.weight", "wpe.weight", "h.0.ln_1.weight", "h.0.attn.c_attn.weight", "h.0.attn.c_attn.bias", "h.0.attn.c_proj.weight", "h.0.ln_2.bias",
+            "h.0.mlp.c_fc.weight", "h.0.mlp.c_proj.weight", "ln_f.weight", "transformer.h.0.attn.c_attn.weight",
+        ];
+        Assert.That(names.Where(n => Architecture.FindUpstream(n)!.Transposed), Is.EqualTo(
+            (string[])["h.0.attn.c_attn.weight", "h.0.attn.c_proj.weight", "h.0.mlp.c_fc.weight", "h.0.mlp.c_proj.weight"]));
+    }
+
+    [Test]
+    public void ReadUpstreamConfig_OfGpt2_IsThePresetWithItsGelu()
+    {
+        const string File = """
+            {"activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "attn_pdrop": 0.1, "bos_token_id": 50256, "embd_pdrop": 0.1,
+             "eos_token_id": 50256, "initializer_range": 0.02, "layer_norm_epsilon": 1e-05, "model_type": "gpt2", "n_ctx": 1024, "n_embd": 768, "n_head": 12,
+             "n_inner": null, "n_layer": 12, "n_positions": 1024, "resid_pdrop": 0.1, "summary_activation": null, "summary_first_dropout": 0.1,
+             "summary_proj_to_labels": true, "summary_type": "cls_index", "summary_use_proj": true,
+             "task_specific_params": {"text-generation": {"do_sample": true, "max_length": 50}}, "vocab_size": 50257}
+            """;
+        Assert.That(Architecture.ReadUpstreamConfig("default", JsonNode.Parse(File)!.AsObject()),
+            Is.EqualTo(NanoGptConfig.Gpt2 with { Activation = "gelu_new", Dropout = 0.1 }));
+    }
+
+    [TestCase("""{"n_positions": 8, "n_inner": 100}""", "'n_inner' is 100; it must be null or four times 'n_embd'.")]
+    [TestCase("""{"n_positions": 8, "layer_norm_epsilon": 1e-6}""", "'layer_norm_epsilon' is 1e-6; it must be 1e-5.")]
+    [TestCase("""{"n_positions": 8, "scale_attn_by_inverse_layer_idx": true}""", "'scale_attn_by_inverse_layer_idx' is true; it must be false.")]
+    [TestCase("""{"n_positions": 8, "resid_pdrop": 0.1, "attn_pdrop": 0}""", "'resid_pdrop', 'embd_pdrop', 'attn_pdrop' differ; there is one dropout here.")]
+    [TestCase("""{"n_positions": 8, "activation_function": "relu"}""", "'activation_function' is \"relu\"; it must be \"gelu\" or \"gelu_new\".")]
+    [TestCase("""{"n_positions": 8, "surprise": 1}""", "'surprise' is no key of it.")]
+    public void ReadUpstreamConfig_OfAnotherGpt2_IsASentence(string json, string problem) =>
+        Assert.That(() => Architecture.ReadUpstreamConfig("default", JsonNode.Parse(json)!.AsObject()),
+            Throws.TypeOf<ConfigException>().With.Property("Problems").EqualTo(new[] { problem }));
 
     [Test]
     public void WriteUpstreamConfig_OfLlama_IsWhatItsLoaderReadsAndComesBack([Values] CacheKind cache)

@@ -12,6 +12,7 @@ public sealed class TransformerModelTests
     [
         NanoGptConfig.Tiny,
         NanoGptConfig.Tiny with { HasBias = false, VocabSize = 11 },
+        NanoGptConfig.Tiny with { Activation = "gelu_new" },
         LlamaConfig.Tiny,
         LlamaConfig.Tiny with { TieEmbeddings = true, KeyValueHeads = null, AttentionBias = true, MlpBias = true, HeadSize = 24, RopeTheta = 500 },
         LlamaConfig.Tiny with { KeyValueHeads = 1 },
