@@ -9,14 +9,6 @@ namespace Zoo.Kernels;
 /// </remarks>
 internal sealed unsafe class LinearScanCpu : OpKernel
 {
-    /// <summary>Dimensions of one piece at most: a row of each array and the carried state fit the first cache.</summary>
-    private const int WidestPiece = 1024;
-
-    /// <summary>Dimensions of one piece at least: four cache lines.</summary>
-    private const int NarrowestPiece = 64;
-
-    private const long ElementsWorthSharing = 1 << 15;
-
     public override string Backend => KernelChoice.Cpu;
 
     public override void Forward(OpCall call, KernelArrays arrays)
@@ -52,31 +44,5 @@ internal sealed unsafe class LinearScanCpu : OpKernel
         Share(call, (batch, first, count) => Simd.Run(whole.Piece(batch, first, count)));
     }
 
-    /// <summary>Runs <paramref name="piece"/> (batch, first dimension, count) for all dimensions of all sequences.</summary>
-    private static void Share(OpCall call, Action<int, int, int> piece)
-    {
-        var (batch, dims) = (call.Count("B"), call.Count("D"));
-        var width = WidestPiece;
-        while (width > NarrowestPiece && batch * Blocks(dims, width) < 2 * WorkShare.Threads)
-            width /= 2;
-        var blocks = Blocks(dims, width);
-        var pieces = checked((int)(batch * blocks));
-        if (batch * call.Size("L") * dims < ElementsWorthSharing)
-        {
-            for (var i = 0; i < pieces; i++)
-                Run(i);
-        }
-        else
-        {
-            WorkShare.For(pieces, Run);
-        }
-
-        void Run(int i)
-        {
-            var first = (int)(i % blocks) * width;
-            piece((int)(i / blocks), first, Math.Min(width, dims - first));
-        }
-    }
-
-    private static long Blocks(long dims, long width) => (dims + width - 1) / width;
+    private static void Share(OpCall call, Action<int, int, int> piece) => ScanShare.For(call.Count("B"), call.Count("L"), call.Count("D"), piece);
 }

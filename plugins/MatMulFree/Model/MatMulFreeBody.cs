@@ -52,8 +52,8 @@ internal sealed class MatMulFreeBody : nn.Module
     public Tensor PackedStep(Tensor ids, MatMulFreeState state)
     {
         using var noGradient = no_grad();
-        var decoder = state.Decoder ??= new PackedDecoder(_config, (int)state.Layers[0].Hidden.size(0), LowerBoundTable());
-        return decoder.Run(ids, _embedding.Value, [.. _blocks], _norm.Value, state);
+        var decoder = state.Decoder ??= new PackedDecoder(_config, _blocks, (int)state.Layers[0].Hidden.size(0), LowerBoundTable());
+        return decoder.Run(ids, _embedding.Value, _norm.Value, state);
     }
 
     /// <param name="ids">int64 [batch, time].</param>

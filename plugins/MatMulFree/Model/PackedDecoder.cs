@@ -13,14 +13,17 @@ internal sealed unsafe class PackedDecoder : IDisposable
     private readonly Tensor? _bounds;
 
     /// <param name="config">Sizes.</param>
+    /// <param name="blocks">Packed; asked once where their memory is, which stays there.</param>
     /// <param name="batch">Sequences.</param>
     /// <param name="bounds">Of the forget gates, [layer, inner]; the first layer's are not used. Taken over.</param>
-    public PackedDecoder(MatMulFreeConfig config, int batch, Tensor? bounds)
+    public PackedDecoder(MatMulFreeConfig config, IEnumerable<MatMulFreeBlock> blocks, int batch, Tensor? bounds)
     {
         (_batch, _dim) = (batch, config.ModelDim);
         _step = new PackedStep(batch, config.ModelDim, config.InnerDim, config.IntermediateDim, config.NormEpsilon);
-        _layers = new StepLayer[config.LayerCount];
+        _layers = [.. blocks.Select(b => b.Describe())];
         _bounds = bounds?.DetachFromDisposeScope();
+        for (var i = 1; i < _layers.Length && _bounds is not null; i++)
+            _layers[i].Bound = KernelArray.Of(_bounds).Float32 + i * _bounds.size(1);
     }
 
     /// <summary>Why a step cannot go this way, and goes through the layers' ops: null where it can.</summary>
@@ -35,21 +38,16 @@ internal sealed unsafe class PackedDecoder : IDisposable
     /// <summary>One token a sequence.</summary>
     /// <param name="ids">int64 [batch].</param>
     /// <param name="embedding">[vocabulary, dim], float32 or bfloat16.</param>
-    /// <param name="blocks">Packed.</param>
     /// <param name="norm">The last norm's weight.</param>
     /// <param name="state">Changed.</param>
     /// <returns>[batch, dim].</returns>
     /// <exception cref="ShapeException">The ids are as many as the state has sequences, and in the vocabulary.</exception>
-    public Tensor Run(Tensor ids, Tensor embedding, IReadOnlyList<MatMulFreeBlock> blocks, Tensor norm, MatMulFreeState state)
+    public Tensor Run(Tensor ids, Tensor embedding, Tensor norm, MatMulFreeState state)
     {
         Shape.Require(ids, "ids", _batch);
         Embed(ids, embedding);
         for (var i = 0; i < _layers.Length; i++)
-        {
-            _layers[i] = blocks[i].Describe();
             _layers[i].State = KernelArray.Of(state.Layers[i].Hidden).Float32;
-            _layers[i].Bound = i == 0 || _bounds is null ? null : KernelArray.Of(_bounds).Float32 + i * _bounds.size(1);
-        }
         var hidden = empty(_batch, _dim);
         _step.Run(_layers, KernelArray.Of(norm).Float32, KernelArray.Of(hidden).Float32);
         GC.KeepAlive(state);

@@ -43,12 +43,12 @@ internal unsafe struct BitLinearForward : ISimdKernel
             }
             var y = Y + First * Panels.Outputs;
             // The vector of floats says how wide one of bytes is.
-            if (V.Count == ByteLanes512.Count)
-                CodeProduct.Run<ByteLanes512>(Panels, Rows, bytes, about, Bias, y);
-            else if (V.Count == ByteLanes256.Count)
-                CodeProduct.Run<ByteLanes256>(Panels, Rows, bytes, about, Bias, y);
+            if (V.Count * sizeof(float) == Bytes512.Count)
+                CodeProduct.Run<Bytes512>(Panels, Rows, bytes, about, Bias, y);
+            else if (V.Count * sizeof(float) == Bytes256.Count)
+                CodeProduct.Run<Bytes256>(Panels, Rows, bytes, about, Bias, y);
             else
-                CodeProduct.Run<ByteLanes128>(Panels, Rows, bytes, about, Bias, y);
+                CodeProduct.Run<Bytes128>(Panels, Rows, bytes, about, Bias, y);
         }
         finally
         {

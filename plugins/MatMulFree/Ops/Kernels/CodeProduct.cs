@@ -21,21 +21,21 @@ internal static unsafe class CodeProduct
     /// <param name="bias">[output]; null for none.</param>
     /// <param name="y">[row, output].</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<B>(CodePanels panels, int rows, sbyte* x, QuantizedRow* about, float* bias, float* y)
-        where B : struct, IByteLanes<B>
+    public static void Run<V>(CodePanels panels, int rows, sbyte* x, QuantizedRow* about, float* bias, float* y)
+        where V : struct, IByteLanes<V>
     {
-        var (count, outputs, width) = (panels.PanelCount, panels.Outputs, 2 * B.Count);
+        var (count, outputs, width) = (panels.PanelCount, panels.Outputs, 2 * Lanes<V>());
         var edge = stackalloc float[Rows * width];      // where outputs end within a tile
         for (var p = 0; p < count; p += 2)
         {
             byte* first = panels.Panel(p), second = panels.Panel(Math.Min(p + 1, count - 1));
-            var (column, columns) = (p * B.Count, Math.Min(width, outputs - p * B.Count));
+            var (column, columns) = (p * Lanes<V>(), Math.Min(width, outputs - p * Lanes<V>()));
             for (var row = 0; row < rows; row += Rows)
             {
                 var left = Math.Min(Rows, rows - row);
                 var target = y + (long)row * outputs + column;
                 var isWhole = columns == width;
-                Tile<B>(
+                Tile<V>(
                     panels.Groups, first, second, x + (long)row * panels.Groups * 4, left - 1, about + row, panels.Scale,
                     isWhole ? target : edge, isWhole ? outputs : width);
                 for (var r = 0; r < left && !isWhole; r++)
@@ -57,44 +57,44 @@ internal static unsafe class CodeProduct
 
     // Rows that there are not are the last one once more, and write the same numbers to the same place.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile<B>(int groups, byte* first, byte* second, sbyte* x, int last, QuantizedRow* about, float weightScale, float* y, long yRow)
-        where B : struct, IByteLanes<B>
+    private static void Tile<V>(int groups, byte* first, byte* second, sbyte* x, int last, QuantizedRow* about, float weightScale, float* y, long yRow)
+        where V : struct, IByteLanes<V>
     {
         var row = (long)groups * 4;
         sbyte* x0 = x, x1 = x + Math.Min(1, last) * row, x2 = x + Math.Min(2, last) * row, x3 = x + last * row;
-        var step = 4 * B.Count;
-        B s00 = B.Zero, s01 = B.Zero, s10 = B.Zero, s11 = B.Zero, s20 = B.Zero, s21 = B.Zero, s30 = B.Zero, s31 = B.Zero;
+        var one = V.Create((short)1);
+        V s00 = V.Zero, s01 = V.Zero, s10 = V.Zero, s11 = V.Zero, s20 = V.Zero, s21 = V.Zero, s30 = V.Zero, s31 = V.Zero;
         for (var start = 0; start < groups; start += GroupsOfShorts)
         {
             var end = Math.Min(groups, start + GroupsOfShorts);
-            B c00 = B.Zero, c01 = B.Zero, c10 = B.Zero, c11 = B.Zero, c20 = B.Zero, c21 = B.Zero, c30 = B.Zero, c31 = B.Zero;
+            V c00 = V.Zero, c01 = V.Zero, c10 = V.Zero, c11 = V.Zero, c20 = V.Zero, c21 = V.Zero, c30 = V.Zero, c31 = V.Zero;
             for (var group = start; group < end; group++)
             {
-                B w0 = B.Load(first), w1 = B.Load(second);
-                first += step;
-                second += step;
+                V w0 = V.Load(first), w1 = V.Load(second);
+                first += V.Count;
+                second += V.Count;
                 var at = group * 4;
-                var spread = B.Spread(x0 + at);
-                c00 = B.AddShorts(c00, B.PairSums(w0, spread));
-                c01 = B.AddShorts(c01, B.PairSums(w1, spread));
-                spread = B.Spread(x1 + at);
-                c10 = B.AddShorts(c10, B.PairSums(w0, spread));
-                c11 = B.AddShorts(c11, B.PairSums(w1, spread));
-                spread = B.Spread(x2 + at);
-                c20 = B.AddShorts(c20, B.PairSums(w0, spread));
-                c21 = B.AddShorts(c21, B.PairSums(w1, spread));
-                spread = B.Spread(x3 + at);
-                c30 = B.AddShorts(c30, B.PairSums(w0, spread));
-                c31 = B.AddShorts(c31, B.PairSums(w1, spread));
+                var spread = V.Spread(x0 + at);
+                c00.AccumulateInt16(V.MultiplyBytes(w0, spread));
+                c01.AccumulateInt16(V.MultiplyBytes(w1, spread));
+                spread = V.Spread(x1 + at);
+                c10.AccumulateInt16(V.MultiplyBytes(w0, spread));
+                c11.AccumulateInt16(V.MultiplyBytes(w1, spread));
+                spread = V.Spread(x2 + at);
+                c20.AccumulateInt16(V.MultiplyBytes(w0, spread));
+                c21.AccumulateInt16(V.MultiplyBytes(w1, spread));
+                spread = V.Spread(x3 + at);
+                c30.AccumulateInt16(V.MultiplyBytes(w0, spread));
+                c31.AccumulateInt16(V.MultiplyBytes(w1, spread));
             }
-            s00 = B.AddIntegers(s00, B.Widen(c00));
-            s01 = B.AddIntegers(s01, B.Widen(c01));
-            s10 = B.AddIntegers(s10, B.Widen(c10));
-            s11 = B.AddIntegers(s11, B.Widen(c11));
-            s20 = B.AddIntegers(s20, B.Widen(c20));
-            s21 = B.AddIntegers(s21, B.Widen(c21));
-            s30 = B.AddIntegers(s30, B.Widen(c30));
-            s31 = B.AddIntegers(s31, B.Widen(c31));
+            s00 = V.AddInt32(s00, V.MultiplyInt16(c00, one));
+            s01 = V.AddInt32(s01, V.MultiplyInt16(c01, one));
+            s10 = V.AddInt32(s10, V.MultiplyInt16(c10, one));
+            s11 = V.AddInt32(s11, V.MultiplyInt16(c11, one));
+            s20 = V.AddInt32(s20, V.MultiplyInt16(c20, one));
+            s21 = V.AddInt32(s21, V.MultiplyInt16(c21, one));
+            s30 = V.AddInt32(s30, V.MultiplyInt16(c30, one));
+            s31 = V.AddInt32(s31, V.MultiplyInt16(c31, one));
         }
         Store(s00, s01, about[0], weightScale, y);
         Store(s10, s11, about[Math.Min(1, last)], weightScale, y + Math.Min(1, last) * yRow);
@@ -103,11 +103,15 @@ internal static unsafe class CodeProduct
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store<B>(B a, B b, QuantizedRow about, float weightScale, float* target)
-        where B : struct, IByteLanes<B>
+    private static void Store<V>(V a, V b, QuantizedRow about, float weightScale, float* target)
+        where V : struct, IByteLanes<V>
     {
         var factor = TernaryScale.Factor(weightScale, about.Scale);
-        B.StoreScaled(a, about.Sum, factor, target);
-        B.StoreScaled(b, about.Sum, factor, target + B.Count);
+        V.StoreScaled(a, about.Sum, factor, target);
+        V.StoreScaled(b, about.Sum, factor, target + Lanes<V>());
     }
+
+    /// <summary>Numbers of 32 bits in a vector.</summary>
+    private static int Lanes<V>()
+        where V : struct, IByteLanes<V> => V.Count / sizeof(int);
 }

@@ -72,8 +72,9 @@ internal static unsafe class RowQuantizer
         static Vector128<int> Whole(float* source) => Vector128.ConvertToInt32Native(Vector128.Load(source));
     }
 
+    /// <summary>Σ x².</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Squares<V>(float* x, int dim)
+    public static float Squares<V>(float* x, int dim)
         where V : struct, ILanes<V>
     {
         V even = V.Zero, odd = V.Zero;      // two chains, or each addition would wait for the last
@@ -109,12 +110,7 @@ internal static unsafe class RowQuantizer
             n.Store(normalised + i);
             largest = V.Max(largest, V.Abs(n));
         }
-        var lanes = stackalloc float[V.Count];
-        largest.Store(lanes);
-        var most = lanes[0];
-        for (i = 1; i < V.Count; i++)
-            most = Math.Max(most, lanes[i]);
-        return most;
+        return V.MaxOf(largest);
     }
 
     /// <summary>Rounds in place and returns the sum, which is exact: whole numbers below 2^24.</summary>

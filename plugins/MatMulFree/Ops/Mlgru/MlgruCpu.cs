@@ -8,12 +8,6 @@ namespace Zoo.MatMulFree.Ops.Mlgru;
 /// <summary>MLGRU in C#: gates and scan in one pass; backward reckons the gates again. Threads share sequences, and blocks of dimensions.</summary>
 internal sealed unsafe class MlgruCpu : OpKernel
 {
-    /// <summary>Dimensions of a piece at most: a row of each array and the carried state fit the first cache.</summary>
-    private const int WidestPiece = 1024;
-
-    private const int NarrowestPiece = 64;
-    private const long ElementsWorthSharing = 1 << 14;
-
     public override string Backend => KernelChoice.Cpu;
 
     public override bool ReadsOutput(string output) => output == "h";
@@ -66,31 +60,5 @@ internal sealed unsafe class MlgruCpu : OpKernel
         }
     }
 
-    /// <summary>Runs <paramref name="piece"/> (batch, first dimension, count) for all dimensions of all sequences.</summary>
-    private static void Share(OpCall call, Action<int, int, int> piece)
-    {
-        var (batch, dims) = (call.Count("B"), call.Count("D"));
-        var width = WidestPiece;
-        while (width > NarrowestPiece && (long)batch * Blocks(width) < 2 * WorkShare.Threads)
-            width /= 2;
-        var blocks = Blocks(width);
-        var pieces = checked(batch * blocks);
-        if (pieces == 1 || (long)batch * call.Size("L") * dims < ElementsWorthSharing)
-        {
-            for (var i = 0; i < pieces; i++)
-                Run(i);
-        }
-        else
-        {
-            WorkShare.For(pieces, Run);
-        }
-
-        int Blocks(int of) => (dims + of - 1) / of;
-
-        void Run(int i)
-        {
-            var first = i % blocks * width;
-            piece(i / blocks, first, Math.Min(width, dims - first));
-        }
-    }
+    private static void Share(OpCall call, Action<int, int, int> piece) => ScanShare.For(call.Count("B"), call.Count("L"), call.Count("D"), piece);
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Zoo.Kernels.Cpu;
+using Zoo.MatMulFree.Ops.Kernels;
 
 namespace Zoo.MatMulFree.Ops.SwishNorm;
 
@@ -23,23 +24,8 @@ internal unsafe struct SwishNormForward : ISimdKernel
     }
 
     /// <summary>1 / √(mean(x²) + ε).</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Rate<V>(float* x, int dim, double epsilon)
-        where V : struct, ILanes<V>
-    {
-        V even = V.Zero, odd = V.Zero;
-        var i = 0;
-        for (; i + 2 * V.Count <= dim; i += 2 * V.Count)
-        {
-            V a = V.Load(x + i), b = V.Load(x + i + V.Count);
-            even = V.MultiplyAdd(a, a, even);
-            odd = V.MultiplyAdd(b, b, odd);
-        }
-        var squares = V.Sum(even + odd);
-        for (; i < dim; i++)
-            squares += x[i] * x[i];
-        return (float)(1 / Math.Sqrt(squares / dim + epsilon));
-    }
+        where V : struct, ILanes<V> => (float)(1 / Math.Sqrt(RowQuantizer.Squares<V>(x, dim) / dim + epsilon));
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Row<V>(float* x, float* gate, float* weight, float rate, float* y, int count)

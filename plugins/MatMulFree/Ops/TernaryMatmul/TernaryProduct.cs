@@ -95,81 +95,80 @@ internal unsafe struct TernaryProduct
     }
 
     /// <summary>One token. Two of the four codes of a byte are masked where they stand, four times as large, which spares shifts.</summary>
+    /// <remarks>
+    /// One row at a time, two vectors of codes side by side with sums of their own. Rows that shared their activations would save loads, of which
+    /// there is room for more, and have the compiler put sums into memory or move them between registers, for which there is none.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void MultiplyOne<V>(int row, int rows, int token, sbyte* x, long rowBytes)
         where V : struct, IByteLanes<V>
     {
         V low = V.Create((byte)0x03), high = V.Create((byte)0x0C);
+        V one = V.Create((short)1), four = V.Create((short)4);
         var width = V.Count;
-        var wholeSteps = (int)(rowBytes / width);
-        var isHalfLeft = rowBytes % width != 0;
+        var pairedBytes = rowBytes / (2 * width) * (2 * width);
         var totals = stackalloc byte[RowsTogether * width];
         for (var r = 0; r < rows; r += RowsTogether)
         {
-            // Two rows at a time leave registers for the activations; more make the compiler put them into memory.
-            for (var pair = 0; pair < RowsTogether; pair += 2)
+            var count = Math.Min(RowsTogether, rows - r);
+            for (var i = 0; i < RowsTogether; i++)
             {
-                // The last ones take a row twice rather than another loop: what is summed for it is not written.
-                var w0 = Codes + (row + Math.Min(r + pair, rows - 1)) * rowBytes;
-                var toSecond = r + pair + 1 < rows ? rowBytes : 0;
-                if (Sse.IsSupported)
-                {
-                    for (long at = 0; at < 2 * rowBytes; at += LineBytes)
-                        Sse.Prefetch0(w0 + Ahead + at);
-                }
-                V t0 = V.Zero, t1 = V.Zero;
-                var p = x;
-                var end = w0 + (long)wholeSteps * width;
-                while (w0 < end)
+                // Behind the last row it is taken again: what is summed for it is not written.
+                var w = Codes + (row + r + Math.Min(i, count - 1)) * rowBytes;
+                sbyte* p = x;
+                byte* end = w + pairedBytes;
+                var total = V.Zero;
+                while (w < end)
                 {
                     V a0 = V.Zero, a1 = V.Zero, b0 = V.Zero, b1 = V.Zero;
-                    var stop = end - w0 > StepsOfScaledInt16 * width ? w0 + StepsOfScaledInt16 * width : end;
+                    var stop = end - w > 2 * StepsOfScaledInt16 * width ? w + 2 * StepsOfScaledInt16 * width : end;
+                    // Some lines at a time: line by line in the loop below, fewer would be under way.
+                    for (var line = w; line < stop && Sse.IsSupported; line += LineBytes)
+                        Sse.Prefetch0(line + Ahead);
                     do
                     {
-                        V x0 = V.Load(p), x1 = V.Load(p + width), x2 = V.Load(p + 2 * width), x3 = V.Load(p + 3 * width);
-                        var codes = V.Load(w0);
+                        var codes = V.Load(w);
                         var upper = V.ShiftRight(codes, 4);
-                        a0 = V.AddInt16(a0, V.AddInt16(V.MultiplyBytes(codes & low, x0), V.MultiplyBytes(upper & low, x2)));
-                        b0 = V.AddInt16(b0, V.AddInt16(V.MultiplyBytes(codes & high, x1), V.MultiplyBytes(upper & high, x3)));
-                        codes = V.Load(w0 + toSecond);
+                        a0.AccumulateInt16(V.MultiplyLoadedBytes(codes & low, p));
+                        b0.AccumulateInt16(V.MultiplyLoadedBytes(codes & high, p + width));
+                        a0.AccumulateInt16(V.MultiplyLoadedBytes(upper & low, p + 2 * width));
+                        b0.AccumulateInt16(V.MultiplyLoadedBytes(upper & high, p + 3 * width));
+                        codes = V.Load(w + width);
                         upper = V.ShiftRight(codes, 4);
-                        a1 = V.AddInt16(a1, V.AddInt16(V.MultiplyBytes(codes & low, x0), V.MultiplyBytes(upper & low, x2)));
-                        b1 = V.AddInt16(b1, V.AddInt16(V.MultiplyBytes(codes & high, x1), V.MultiplyBytes(upper & high, x3)));
-                        w0 += width;
-                        p += 4 * width;
+                        a1.AccumulateInt16(V.MultiplyLoadedBytes(codes & low, p + 4 * width));
+                        b1.AccumulateInt16(V.MultiplyLoadedBytes(codes & high, p + 5 * width));
+                        a1.AccumulateInt16(V.MultiplyLoadedBytes(upper & low, p + 6 * width));
+                        b1.AccumulateInt16(V.MultiplyLoadedBytes(upper & high, p + 7 * width));
+                        w += 2 * width;
+                        p += 8 * width;
                     }
-                    while (w0 < stop);
-                    t0 = Widen(t0, a0, b0);
-                    t1 = Widen(t1, a1, b1);
+                    while (w < stop);
+                    // The sums that are not four times as large have room for each other.
+                    total = V.AddInt32(total, V.MultiplyInt16(V.AddInt16(a0, a1), four));
+                    total = V.AddInt32(total, V.AddInt32(V.MultiplyInt16(b0, one), V.MultiplyInt16(b1, one)));
                 }
-                if (isHalfLeft)
+                for (var left = rowBytes - pairedBytes; left > 0; left -= width)
                 {
-                    t0 = V.AddInt32(t0, Half(V.LoadBlock(w0), p, low, high));
-                    t1 = V.AddInt32(t1, Half(V.LoadBlock(w0 + toSecond), p, low, high));
+                    total = V.AddInt32(total, Single(left >= width ? V.Load(w) : V.LoadBlock(w), p, low, high));
+                    w += width;
+                    p += 4 * width;
                 }
-                t0.Store(totals + pair * width);
-                t1.Store(totals + (pair + 1) * width);
+                total.Store(totals + i * width);
             }
             var sums = V.Sums(V.Load(totals), V.Load(totals + width), V.Load(totals + 2 * width), V.Load(totals + 3 * width));
-            Write(sums >> 2, row + r, Math.Min(RowsTogether, rows - r), token);
+            Write(sums >> 2, row + r, count, token);
         }
     }
 
     /// <summary>Four times the sums of one vector of codes.</summary>
-    private static V Half<V>(V codes, sbyte* x, V low, V high)
+    private static V Single<V>(V codes, sbyte* x, V low, V high)
         where V : struct, IByteLanes<V>
     {
         var upper = V.ShiftRight(codes, 4);
-        return Widen(
-            V.Zero,
-            V.AddInt16(V.MultiplyLoadedBytes(codes & low, x), V.MultiplyLoadedBytes(upper & low, x + 2 * V.Count)),
-            V.AddInt16(V.MultiplyLoadedBytes(codes & high, x + V.Count), V.MultiplyLoadedBytes(upper & high, x + 3 * V.Count)));
+        var a = V.AddInt16(V.MultiplyLoadedBytes(codes & low, x), V.MultiplyLoadedBytes(upper & low, x + 2 * V.Count));
+        var b = V.AddInt16(V.MultiplyLoadedBytes(codes & high, x + V.Count), V.MultiplyLoadedBytes(upper & high, x + 3 * V.Count));
+        return V.AddInt32(V.MultiplyInt16(a, V.Create((short)4)), V.MultiplyInt16(b, V.Create((short)1)));
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Widen<V>(V total, V a, V b)
-        where V : struct, IByteLanes<V> =>
-        V.AddInt32(total, V.AddInt32(V.MultiplyInt16(a, V.Create((short)4)), V.MultiplyInt16(b, V.Create((short)1))));
 
     /// <summary>Eight tokens: codes are taken apart once for all of them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -194,14 +193,14 @@ internal unsafe struct TernaryProduct
                 {
                     var codes = step < wholeSteps ? V.Load(w) : V.LoadBlock(w);
                     V c0 = codes & mask, c1 = V.ShiftRight(codes, 2) & mask, c2 = V.ShiftRight(codes, 4) & mask, c3 = V.ShiftRight(codes, 6) & mask;
-                    a0 = V.AddInt16(a0, Products(c0, c1, c2, c3, p));
-                    a1 = V.AddInt16(a1, Products(c0, c1, c2, c3, p + 4 * width));
-                    a2 = V.AddInt16(a2, Products(c0, c1, c2, c3, p + 8 * width));
-                    a3 = V.AddInt16(a3, Products(c0, c1, c2, c3, p + 12 * width));
-                    a4 = V.AddInt16(a4, Products(c0, c1, c2, c3, p + 16 * width));
-                    a5 = V.AddInt16(a5, Products(c0, c1, c2, c3, p + 20 * width));
-                    a6 = V.AddInt16(a6, Products(c0, c1, c2, c3, p + 24 * width));
-                    a7 = V.AddInt16(a7, Products(c0, c1, c2, c3, p + 28 * width));
+                    a0.AccumulateInt16(Products(c0, c1, c2, c3, p));
+                    a1.AccumulateInt16(Products(c0, c1, c2, c3, p + 4 * width));
+                    a2.AccumulateInt16(Products(c0, c1, c2, c3, p + 8 * width));
+                    a3.AccumulateInt16(Products(c0, c1, c2, c3, p + 12 * width));
+                    a4.AccumulateInt16(Products(c0, c1, c2, c3, p + 16 * width));
+                    a5.AccumulateInt16(Products(c0, c1, c2, c3, p + 20 * width));
+                    a6.AccumulateInt16(Products(c0, c1, c2, c3, p + 24 * width));
+                    a7.AccumulateInt16(Products(c0, c1, c2, c3, p + 28 * width));
                     w += width;
                     p += tile * 4 * width;
                 }
@@ -256,10 +255,10 @@ internal unsafe struct TernaryProduct
                 {
                     var codes = step < wholeSteps ? V.Load(w) : V.LoadBlock(w);
                     V c0 = codes & mask, c1 = V.ShiftRight(codes, 2) & mask, c2 = V.ShiftRight(codes, 4) & mask, c3 = V.ShiftRight(codes, 6) & mask;
-                    a0 = V.AddInt16(a0, Products(c0, c1, c2, c3, p));
-                    a1 = V.AddInt16(a1, Products(c0, c1, c2, c3, p + 4 * width));
-                    a2 = V.AddInt16(a2, Products(c0, c1, c2, c3, p + 8 * width));
-                    a3 = V.AddInt16(a3, Products(c0, c1, c2, c3, p + 12 * width));
+                    a0.AccumulateInt16(Products(c0, c1, c2, c3, p));
+                    a1.AccumulateInt16(Products(c0, c1, c2, c3, p + 4 * width));
+                    a2.AccumulateInt16(Products(c0, c1, c2, c3, p + 8 * width));
+                    a3.AccumulateInt16(Products(c0, c1, c2, c3, p + 12 * width));
                     w += width;
                     p += tile * 4 * width;
                 }
@@ -299,6 +298,7 @@ internal unsafe struct TernaryProduct
     }
 
     /// <summary>Outputs of a token: codes are weights plus one, so Σ x comes off the sums.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private readonly void Write(Vector128<int> sums, int row, int count, int token)
     {
         var y = Y + (long)token * Rows + row;

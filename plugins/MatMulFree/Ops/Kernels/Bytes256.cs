@@ -2,13 +2,13 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Zoo.MatMulFree.Ops.TernaryMatmul;
+namespace Zoo.MatMulFree.Ops.Kernels;
 
 /// <summary>32 bytes.</summary>
 /// <param name="value">The vector.</param>
-internal readonly unsafe struct Bytes256(Vector256<byte> value) : IByteLanes<Bytes256>
+internal unsafe struct Bytes256(Vector256<byte> value) : IByteLanes<Bytes256>
 {
-    private readonly Vector256<byte> _value = value;
+    private Vector256<byte> _value = value;
 
     public static int Count => 32;
 
@@ -28,16 +28,22 @@ internal readonly unsafe struct Bytes256(Vector256<byte> value) : IByteLanes<Byt
     public static Bytes256 Load(void* source) => new(Vector256.Load((byte*)source));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Bytes256 Spread(sbyte* four) => new(Vector256.Create(*(int*)four).AsByte());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Bytes256 LoadBlock(void* source) => Load(source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Store(void* target) => _value.Store((byte*)target);
+    public readonly void Store(void* target) => _value.Store((byte*)target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Bytes256 operator &(Bytes256 a, Bytes256 b) => new(a._value & b._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Bytes256 ShiftRight(Bytes256 a, int count) => new((a._value.AsUInt16() >> count).AsByte());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void AccumulateInt16(Bytes256 a) => _value = (_value.AsInt16() + a._value.AsInt16()).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Bytes256 AddInt16(Bytes256 a, Bytes256 b) => new((a._value.AsInt16() + b._value.AsInt16()).AsByte());
@@ -59,6 +65,10 @@ internal readonly unsafe struct Bytes256(Vector256<byte> value) : IByteLanes<Byt
     public static Bytes256 MultiplyInt16(Bytes256 a, Bytes256 b) => Avx2.IsSupported
         ? new(Avx2.MultiplyAddAdjacent(a._value.AsInt16(), b._value.AsInt16()).AsByte())
         : new(Vector256.Create(Bytes128.MultiplyPairs(a._value.GetLower(), b._value.GetLower()), Bytes128.MultiplyPairs(a._value.GetUpper(), b._value.GetUpper())));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreScaled(Bytes256 sums, int shift, float factor, float* target) =>
+        (Vector256.ConvertToSingle(sums._value.AsInt32() - Vector256.Create(shift)) * Vector256.Create(factor)).Store(target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Sums(Bytes256 a, Bytes256 b, Bytes256 c, Bytes256 d)

@@ -2,13 +2,13 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Zoo.MatMulFree.Ops.TernaryMatmul;
+namespace Zoo.MatMulFree.Ops.Kernels;
 
 /// <summary>64 bytes. Where the processor has no such vectors it is two of 32, for tests.</summary>
 /// <param name="value">The vector.</param>
-internal readonly unsafe struct Bytes512(Vector512<byte> value) : IByteLanes<Bytes512>
+internal unsafe struct Bytes512(Vector512<byte> value) : IByteLanes<Bytes512>
 {
-    private readonly Vector512<byte> _value = value;
+    private Vector512<byte> _value = value;
 
     public static int Count => 64;
 
@@ -18,13 +18,13 @@ internal readonly unsafe struct Bytes512(Vector512<byte> value) : IByteLanes<Byt
         get => new(Vector512<byte>.Zero);
     }
 
-    private Bytes256 Lower
+    private readonly Bytes256 Lower
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => new(_value.GetLower());
     }
 
-    private Bytes256 Upper
+    private readonly Bytes256 Upper
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => new(_value.GetUpper());
@@ -40,16 +40,22 @@ internal readonly unsafe struct Bytes512(Vector512<byte> value) : IByteLanes<Byt
     public static Bytes512 Load(void* source) => new(Vector512.Load((byte*)source));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Bytes512 Spread(sbyte* four) => new(Vector512.Create(*(int*)four).AsByte());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Bytes512 LoadBlock(void* source) => new(Vector512.Create(Vector256.Load((byte*)source), Vector256<byte>.Zero));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Store(void* target) => _value.Store((byte*)target);
+    public readonly void Store(void* target) => _value.Store((byte*)target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Bytes512 operator &(Bytes512 a, Bytes512 b) => new(a._value & b._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Bytes512 ShiftRight(Bytes512 a, int count) => new((a._value.AsUInt16() >> count).AsByte());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void AccumulateInt16(Bytes512 a) => _value = (_value.AsInt16() + a._value.AsInt16()).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Bytes512 AddInt16(Bytes512 a, Bytes512 b) => new((a._value.AsInt16() + b._value.AsInt16()).AsByte());
@@ -71,6 +77,10 @@ internal readonly unsafe struct Bytes512(Vector512<byte> value) : IByteLanes<Byt
     public static Bytes512 MultiplyInt16(Bytes512 a, Bytes512 b) => Avx512BW.IsSupported
         ? new(Avx512BW.MultiplyAddAdjacent(a._value.AsInt16(), b._value.AsInt16()).AsByte())
         : Join(Bytes256.MultiplyInt16(a.Lower, b.Lower), Bytes256.MultiplyInt16(a.Upper, b.Upper));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreScaled(Bytes512 sums, int shift, float factor, float* target) =>
+        (Vector512.ConvertToSingle(sums._value.AsInt32() - Vector512.Create(shift)) * Vector512.Create(factor)).Store(target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Sums(Bytes512 a, Bytes512 b, Bytes512 c, Bytes512 d) => Bytes256.Sums(

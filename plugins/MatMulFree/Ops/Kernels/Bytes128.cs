@@ -2,13 +2,13 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Zoo.MatMulFree.Ops.TernaryMatmul;
+namespace Zoo.MatMulFree.Ops.Kernels;
 
 /// <summary>16 bytes; on processors without SSSE3, such as Arm64, in the operations that every vector has.</summary>
 /// <param name="value">The vector.</param>
-internal readonly unsafe struct Bytes128(Vector128<byte> value) : IByteLanes<Bytes128>
+internal unsafe struct Bytes128(Vector128<byte> value) : IByteLanes<Bytes128>
 {
-    private readonly Vector128<byte> _value = value;
+    private Vector128<byte> _value = value;
 
     public static int Count => 16;
 
@@ -27,16 +27,22 @@ internal readonly unsafe struct Bytes128(Vector128<byte> value) : IByteLanes<Byt
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Bytes128 Load(void* source) => new(Vector128.Load((byte*)source));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Bytes128 Spread(sbyte* four) => new(Vector128.Create(*(int*)four).AsByte());
+
     public static Bytes128 LoadBlock(void* source) => throw new NotSupportedException("A block is more than such a vector holds.");
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Store(void* target) => _value.Store((byte*)target);
+    public readonly void Store(void* target) => _value.Store((byte*)target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Bytes128 operator &(Bytes128 a, Bytes128 b) => new(a._value & b._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Bytes128 ShiftRight(Bytes128 a, int count) => new((a._value.AsUInt16() >> count).AsByte());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void AccumulateInt16(Bytes128 a) => _value = (_value.AsInt16() + a._value.AsInt16()).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Bytes128 AddInt16(Bytes128 a, Bytes128 b) => new((a._value.AsInt16() + b._value.AsInt16()).AsByte());
@@ -52,6 +58,10 @@ internal readonly unsafe struct Bytes128(Vector128<byte> value) : IByteLanes<Byt
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Bytes128 MultiplyInt16(Bytes128 a, Bytes128 b) => new(MultiplyPairs(a._value, b._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreScaled(Bytes128 sums, int shift, float factor, float* target) =>
+        (Vector128.ConvertToSingle(sums._value.AsInt32() - Vector128.Create(shift)) * Vector128.Create(factor)).Store(target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Sums(Bytes128 a, Bytes128 b, Bytes128 c, Bytes128 d) =>
