@@ -76,7 +76,12 @@ public sealed class MambaModelTests
             ["pad_vocab_size_multiple"] = 8,
             ["ssm_cfg"] = new JsonObject
             {
-                ["d_state"] = 5, ["d_conv"] = width, ["expand"] = 1.5, ["dt_rank"] = 3, ["bias"] = biases, ["conv_bias"] = !biases,
+                ["d_state"] = 5,
+                ["d_conv"] = width,
+                ["expand"] = 1.5,
+                ["dt_rank"] = 3,
+                ["bias"] = biases,
+                ["conv_bias"] = !biases,
             },
         });
         using var model = Check.Build(config, "cpu");
