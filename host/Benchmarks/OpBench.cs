@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Zoo.Kernels;
@@ -8,6 +9,15 @@ namespace Zoo.Host.Benchmarks;
 /// <summary>Times an op on random inputs: its backends, and the other ways to compute the same.</summary>
 internal static class OpBench
 {
+    /// <summary>
+    /// Timed calls of one contestant before the next one's turn: so many begin with what its own last call left in the caches, and one with what
+    /// another left. A turn of one call would time all of them cold beside a contestant that reads much.
+    /// </summary>
+    private const int CallsOfTurn = 5;
+
+    /// <summary>Short calls are warmed up for so long: what is called often is compiled anew in the background, and any longer run meets that code alone.</summary>
+    private const double SecondsOfWarmup = 0.3;
+
     /// <summary>The passes there are.</summary>
     public static IReadOnlyList<string> Passes { get; } = ["forward", "backward"];
 
@@ -68,19 +78,33 @@ internal static class OpBench
         var timings = contestants.Select(_ => new Timing()).ToList();
         var cotangents = new List<Tensor>?[contestants.Count];
         var perContestant = Math.Max(1, options.Runs / contestants.Count);
-        for (var run = -options.Warmup; run < perContestant; run++)
+        for (var i = 0; i < contestants.Count; i++)
+            WarmUp(contestants[i].Run, ref cotangents[i]);
+        for (var done = 0; done < perContestant; done += CallsOfTurn)
         {
             for (var i = 0; i < contestants.Count; i++)
             {
-                var timing = run < 0 ? new Timing() : timings[i];
-                using var inner = NewDisposeScope();
-                if (backward)
-                    Backward(contestants[i].Run, inputs, opOptions, timing, ref cotangents[i]);
-                else
-                    Forward(contestants[i].Run, inputs, opOptions, timing);
+                for (var run = done; run < Math.Min(perContestant, done + CallsOfTurn); run++)
+                    Call(contestants[i].Run, timings[i], ref cotangents[i]);
             }
         }
         return [.. records, .. contestants.Zip(timings, (contestant, timing) => Record(contestant.Name, timing))];
+
+        void WarmUp(Func<NamedTensors, OpOptions, NamedTensors> contestant, ref List<Tensor>? given)
+        {
+            var start = Stopwatch.GetTimestamp();
+            for (var run = 0; run < options.Warmup || (options.Warmup > 0 && Stopwatch.GetElapsedTime(start).TotalSeconds < SecondsOfWarmup); run++)
+                Call(contestant, new Timing(), ref given);
+        }
+
+        void Call(Func<NamedTensors, OpOptions, NamedTensors> contestant, Timing timing, ref List<Tensor>? given)
+        {
+            using var inner = NewDisposeScope();
+            if (backward)
+                Backward(contestant, inputs, opOptions, timing, ref given);
+            else
+                Forward(contestant, inputs, opOptions, timing);
+        }
 
         JsonObject Record(string backend, Timing timing) => new()
         {

@@ -38,7 +38,7 @@ internal sealed class BenchCommand : ZooCommand
     private readonly Option<int?> _threads = NumberOption.Int32("--threads", "Threads of the arithmetic (default 1).", least: 1);
     private readonly Option<string?> _device = OptionOf.Text("--device", "DEVICE", "Where to run: cpu, cuda, or cuda:n (default cpu).");
     private readonly Option<int?> _runs = NumberOption.Int32("--runs", $"Timed calls (default {DefaultRuns}); with --op in all, shared among what is compared.", least: 1);
-    private readonly Option<int?> _warmup = NumberOption.Int32("--warmup", $"Calls before the timed ones (default {DefaultWarmup}).", least: 0);
+    private readonly Option<int?> _warmup = NumberOption.Int32("--warmup", $"Calls before the timed ones (default {DefaultWarmup}); with --op at least so many, and short ones for 0.3 s; 0 for none.", least: 0);
 
     private readonly Option<string?> _rates = OptionOf.Text(
         "--rates", "RATES", "Rates for the floor, such as dram=24.2,fp32=118,bf16=236,int8=473,exp=6.9 (GB/s, GFLOP/s, GFLOP/s, GOP/s, G/s); each that is left out is measured.");
