@@ -78,12 +78,12 @@ internal static class OpBench
         var timings = contestants.Select(_ => new Timing()).ToList();
         var cotangents = new List<Tensor>?[contestants.Count];
         var perContestant = Math.Max(1, options.Runs / contestants.Count);
-        for (var i = 0; i < contestants.Count; i++)
-            WarmUp(contestants[i].Run, ref cotangents[i]);
         for (var done = 0; done < perContestant; done += CallsOfTurn)
         {
             for (var i = 0; i < contestants.Count; i++)
             {
+                if (done == 0)
+                    WarmUp(contestants[i].Run, ref cotangents[i]);
                 for (var run = done; run < Math.Min(perContestant, done + CallsOfTurn); run++)
                     Call(contestants[i].Run, timings[i], ref cotangents[i]);
             }

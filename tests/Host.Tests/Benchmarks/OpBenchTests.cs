@@ -21,7 +21,7 @@ public sealed class OpBenchTests
     public void Run_ShortCalls_AreWarmedUpLongerThanAsked()
     {
         var (calls, records) = Run(warmup: 2, runs: 4);
-        Assert.That(calls, Does.Match("^r{3,}b{3,}rrbb$"));
+        Assert.That(calls, Does.Match("^r{5,}b{5,}$"), "more than the 2 asked for and the 2 timed, which follow at once");
         Assert.That(records, Is.EqualTo(new[] { ("reference", 2), ("other", 2) }));
     }
 
