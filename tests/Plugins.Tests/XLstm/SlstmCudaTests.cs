@@ -48,6 +48,13 @@ public sealed class SlstmCudaTests
         EmulatedOp.Check(Slstm.Instance, SlstmTests.Inputs(1, 5, 2, 3, withState: true), Tolerance, wanted: [wanted]);
     }
 
+    [Test]
+    public void Kernel_EveryNIsZeroAndCIsNot_EqualsFloat64()
+    {
+        using var scope = NewDisposeScope();
+        EmulatedOp.Check(Slstm.Instance, SlstmTests.WithoutN(4), Tolerance);
+    }
+
     [TestCase(-1e4f, 0f), TestCase(1e4f, 0f), TestCase(0f, -1e4f), TestCase(0f, 1e4f), TestCase(-1e4f, -1e4f), TestCase(1e4f, 1e4f)]
     public void Kernel_ExtremeGates_EqualsFloat64AndIsFinite(float input, float forget)
     {

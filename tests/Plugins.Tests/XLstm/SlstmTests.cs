@@ -132,6 +132,21 @@ public sealed class SlstmTests
         Check(inputs);
     }
 
+    /// <summary>A state with c and no n: f' comes to 1, where it is cut off, and to less.</summary>
+    [Test]
+    public void State_EveryNIsZeroAndCIsNot_EqualsFloat64([Values(1, 7)] long length)
+    {
+        using var scope = NewDisposeScope();
+        Check(WithoutN(length));
+    }
+
+    internal static NamedTensors WithoutN(long length)
+    {
+        var inputs = Inputs(3, length, 2, 5, withState: true);
+        inputs["state"][2].zero_();
+        return inputs;
+    }
+
     /// <summary>A sequence with nothing behind it beside one with something, and an input gate so far down that its n underflows: 0, not NaN.</summary>
     [Test]
     public void Kernel_NUnderflows_GivesZero()

@@ -259,15 +259,18 @@ template <int Registers, int Rows> __device__ __forceinline__ void backward(
             const float inverse = n == 0 ? 0 : 1 / n, ratio = c * inverse, shared = of_y * now.o * inverse;
             const float grad_c = of_c + shared, grad_n = of_n - shared * ratio;
             float of_forget = fmaf(grad_c, now.c_before, grad_n * now.n_before) * now.forget;
+            float of_cut = 0;
             if (t == 0) {
-                if (is_empty && !(now.forget < 1))
-                    of_forget = 0;              // f' was cut off at 1
+                if (is_empty && !(now.forget < 1)) {
+                    of_cut = of_forget;         // f' was cut off at 1: it takes nothing from log sigma(f) and m, and nothing from i either, the next m
+                    of_forget = 0;
+                }
                 of_m_before = of_forget;
             }
             // m's own gradient goes where the maximum came from: the input gate where i' is 1.
             const float to_forget = now.input < 1 ? of_m : 0;
             const float values[4] = {
-                fmaf(grad_c, now.z, grad_n) * now.input + of_m - to_forget, (of_forget + to_forget) * now.not_forgotten,
+                fmaf(grad_c, now.z, grad_n) * now.input + of_cut + of_m - to_forget, (of_forget + to_forget) * now.not_forgotten,
                 grad_c * now.input * (1 - now.z * now.z), of_y * ratio * now.o * (1 - now.o)};
 #pragma unroll
             for (int gate = 0; gate < 4; gate++) {

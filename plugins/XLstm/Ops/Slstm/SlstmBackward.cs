@@ -194,7 +194,12 @@ internal unsafe struct SlstmBackward : ISimdKernel
             (gc * forgetWeight).Store(gradC + i);
             (gn * forgetWeight).Store(gradN + i);
             if (isEmpty)
-                gradForget = V.WhereGreater(one, forgetWeight, gradForget, V.Zero);     // f' was cut off at 1
+            {
+                // Where f' was cut off at 1, it takes nothing from log σ(f) and m, and nothing from i either, which is the next m.
+                var passed = V.WhereGreater(one, forgetWeight, gradForget, V.Zero);
+                gradInput += gradForget - passed;
+                gradForget = passed;
+            }
             if (firstGradM != null)
                 gradForget.Store(firstGradM + i);
             // m's own gradient goes where the maximum came from: the input gate where i' is 1.
