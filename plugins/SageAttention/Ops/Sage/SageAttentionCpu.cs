@@ -1,4 +1,6 @@
+using System.Runtime.Intrinsics.X86;
 using Zoo.Kernels;
+using Zoo.Kernels.Cpu;
 using Zoo.SageAttention.Ops.Sage.Kernels;
 
 namespace Zoo.SageAttention.Ops.Sage;
@@ -6,6 +8,9 @@ namespace Zoo.SageAttention.Ops.Sage;
 /// <summary>Quantised attention in C#: both products in 16-bit integers (README.md has the plan).</summary>
 internal sealed unsafe class SageAttentionCpu : OpKernel
 {
+    /// <summary>Whether scores are products of bytes: where the processor has an instruction for it (README.md in Kernels), and in tests.</summary>
+    public bool MultipliesBytes { get; init; } = AvxVnni.IsSupported && Simd.Bits < 512;
+
     public override string Backend => KernelChoice.Cpu;
 
     public override string? Reject(OpCall call)
@@ -34,6 +39,7 @@ internal sealed unsafe class SageAttentionCpu : OpKernel
         var groups = Groups(call, settings);
         var plan = new SagePlan(groups.Queries, groups.Keys, settings.Rule)
         {
+            MultipliesBytes = MultipliesBytes,
             SmoothsKeys = settings.SmoothK,
             SmoothsQueries = settings.SmoothQ,
             SmoothsValues = settings.SmoothV,

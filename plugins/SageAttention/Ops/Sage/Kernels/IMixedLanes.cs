@@ -34,8 +34,17 @@ internal unsafe interface IMixedLanes<L>
     /// <summary>Two vectors of int32 as one of int16, the low one first; what int16 does not hold saturates.</summary>
     static abstract L Pack(L low, L high);
 
+    /// <summary>Whether <see cref="AddPairs"/> and <see cref="AddQuads"/> are one instruction: AVX-VNNI.</summary>
+    static abstract bool AddsProducts { get; }
+
+    /// <summary>a₀b₀ + a₁b₁ in each int32, of its two int16.</summary>
+    static abstract L Pairs(L a, L b);
+
     /// <summary>sum + a₀b₀ + a₁b₁ in each int32, of its two int16: 16-bit products added by pairs.</summary>
     static abstract L AddPairs(L sum, L a, L b);
+
+    /// <summary>sum + a₀b₀ + a₁b₁ + a₂b₂ + a₃b₃ in each int32, of its four bytes: those of a without a sign, those of b with one.</summary>
+    static abstract L AddQuads(L sum, L a, L b);
 
     /// <summary>int32 + int32.</summary>
     static abstract L AddInt32(L a, L b);

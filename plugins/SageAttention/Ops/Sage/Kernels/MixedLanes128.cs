@@ -47,19 +47,44 @@ internal readonly unsafe struct MixedLanes128(Vector128<int> value) : IMixedLane
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static MixedLanes128 Pack(MixedLanes128 low, MixedLanes128 high) => new(Vector128.NarrowWithSaturation(low._value, high._value).AsInt32());
 
+    public static bool AddsProducts
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => AvxVnni.IsSupported;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 Pairs(MixedLanes128 a, MixedLanes128 b) => new(Pairs(a._value.AsInt16(), b._value.AsInt16()));
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static MixedLanes128 AddPairs(MixedLanes128 sum, MixedLanes128 a, MixedLanes128 b)
     {
         Vector128<short> x = a._value.AsInt16(), y = b._value.AsInt16();
+        return new(AvxVnni.IsSupported ? AvxVnni.MultiplyWideningAndAdd(sum._value, x, y) : sum._value + Pairs(x, y));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes128 AddQuads(MixedLanes128 sum, MixedLanes128 a, MixedLanes128 b)
+    {
+        if (AvxVnni.IsSupported)
+            return new(AvxVnni.MultiplyWideningAndAdd(sum._value, a._value.AsByte(), b._value.AsSByte()));
+        var even = Pairs((a._value & Vector128.Create(0x00ff00ff)).AsInt16(), b._value.AsInt16() << 8 >> 8);
+        var odd = Pairs((a._value.AsUInt16() >> 8).AsInt16(), b._value.AsInt16() >> 8);
+        return new(sum._value + even + odd);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> Pairs(Vector128<short> x, Vector128<short> y)
+    {
         if (Sse2.IsSupported)
-            return new(sum._value + Sse2.MultiplyAddAdjacent(x, y));
+            return Sse2.MultiplyAddAdjacent(x, y);
         if (AdvSimd.Arm64.IsSupported)
         {
             var low = AdvSimd.MultiplyWideningLower(x.GetLower(), y.GetLower());
-            return new(sum._value + AdvSimd.Arm64.AddPairwise(low, AdvSimd.MultiplyWideningUpper(x, y)));
+            return AdvSimd.Arm64.AddPairwise(low, AdvSimd.MultiplyWideningUpper(x, y));
         }
-        var (even, odd) = ((a._value << 16 >> 16) * (b._value << 16 >> 16), (a._value >> 16) * (b._value >> 16));
-        return new(sum._value + even + odd);
+        var (a, b) = (x.AsInt32(), y.AsInt32());
+        return (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -50,11 +50,30 @@ internal readonly unsafe struct MixedLanes256(Vector256<int> value) : IMixedLane
         ? Avx2.Permute4x64(Avx2.PackSignedSaturate(low._value, high._value).AsInt64(), 0b11_01_10_00).AsInt32()
         : Vector256.NarrowWithSaturation(low._value, high._value).AsInt32());
 
+    public static bool AddsProducts
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => AvxVnni.IsSupported;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes256 Pairs(MixedLanes256 a, MixedLanes256 b) => new(Pairs(a._value.AsInt16(), b._value.AsInt16()));
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static MixedLanes256 AddPairs(MixedLanes256 sum, MixedLanes256 a, MixedLanes256 b)
     {
         Vector256<short> x = a._value.AsInt16(), y = b._value.AsInt16();
-        return new(sum._value + Pairs(x, y));
+        return new(AvxVnni.IsSupported ? AvxVnni.MultiplyWideningAndAdd(sum._value, x, y) : sum._value + Pairs(x, y));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes256 AddQuads(MixedLanes256 sum, MixedLanes256 a, MixedLanes256 b)
+    {
+        if (AvxVnni.IsSupported)
+            return new(AvxVnni.MultiplyWideningAndAdd(sum._value, a._value.AsByte(), b._value.AsSByte()));
+        var even = Pairs((a._value & Vector256.Create(0x00ff00ff)).AsInt16(), b._value.AsInt16() << 8 >> 8);
+        var odd = Pairs((a._value.AsUInt16() >> 8).AsInt16(), b._value.AsInt16() >> 8);
+        return new(sum._value + even + odd);
     }
 
     /// <summary>a₀b₀ + a₁b₁ of each two neighbours.</summary>

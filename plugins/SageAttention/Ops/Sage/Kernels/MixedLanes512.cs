@@ -54,15 +54,31 @@ internal readonly unsafe struct MixedLanes512(Vector512<int> value) : IMixedLane
         return new(Vector512.Create(first, second).AsInt32());
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static MixedLanes512 AddPairs(MixedLanes512 sum, MixedLanes512 a, MixedLanes512 b)
+    public static bool AddsProducts
     {
-        Vector512<short> x = a._value.AsInt16(), y = b._value.AsInt16();
-        if (Avx512BW.IsSupported)
-            return new(sum._value + Avx512BW.MultiplyAddAdjacent(x, y));
-        var (low, high) = (MixedLanes256.Pairs(x.GetLower(), y.GetLower()), MixedLanes256.Pairs(x.GetUpper(), y.GetUpper()));
-        return new(sum._value + Vector512.Create(low, high));
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => false;       // .NET has no VNNI of 512 bits
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes512 Pairs(MixedLanes512 a, MixedLanes512 b) => new(Pairs(a._value.AsInt16(), b._value.AsInt16()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes512 AddPairs(MixedLanes512 sum, MixedLanes512 a, MixedLanes512 b) =>
+        new(sum._value + Pairs(a._value.AsInt16(), b._value.AsInt16()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static MixedLanes512 AddQuads(MixedLanes512 sum, MixedLanes512 a, MixedLanes512 b)
+    {
+        var even = Pairs((a._value & Vector512.Create(0x00ff00ff)).AsInt16(), b._value.AsInt16() << 8 >> 8);
+        var odd = Pairs((a._value.AsUInt16() >> 8).AsInt16(), b._value.AsInt16() >> 8);
+        return new(sum._value + even + odd);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> Pairs(Vector512<short> x, Vector512<short> y) => Avx512BW.IsSupported
+        ? Avx512BW.MultiplyAddAdjacent(x, y)
+        : Vector512.Create(MixedLanes256.Pairs(x.GetLower(), y.GetLower()), MixedLanes256.Pairs(x.GetUpper(), y.GetUpper()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static MixedLanes512 AddInt32(MixedLanes512 a, MixedLanes512 b) => new(a._value + b._value);

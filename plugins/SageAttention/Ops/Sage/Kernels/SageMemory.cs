@@ -18,7 +18,8 @@ internal readonly unsafe struct SageMemory
         ValueScales = ValueMeans + padded;
         ValueInverses = ValueScales + padded;
         KeyScales = ValueInverses + padded;
-        TileFlaws = KeyScales + keys;
+        KeyStarts = (int*)(KeyScales + keys);
+        TileFlaws = (float*)(KeyStarts + keys);
         Keys = (short*)(TileFlaws + Round(sizes.Tiles));
         Values = Keys + keys * sizes.DimPairs * 2;
         _members = (float*)(Values + keys * padded);
@@ -34,13 +35,16 @@ internal readonly unsafe struct SageMemory
     /// <summary>A factor for each key; zeros behind the last.</summary>
     public readonly float* KeyScales;
 
+    /// <summary>With what a key's scores begin where they are products of bytes; zeros behind the last.</summary>
+    public readonly int* KeyStarts;
+
     /// <summary>For each tile of keys 0, or NaN where one of its keys is not finite.</summary>
     public readonly float* TileFlaws;
 
-    /// <summary>In tiles and panels.</summary>
+    /// <summary>In tiles and panels: int16, or keys as bytes.</summary>
     public readonly short* Keys, Values;
 
-    /// <summary>Whole queries of one query head, [query, 2 · pairs].</summary>
+    /// <summary>Whole queries of one query head, [query, 2 · pairs]; or bytes at the beginning of each row.</summary>
     public short* Queries(int member) => (short*)(Factors(member) + Round(_sizes.Queries));
 
     /// <summary>A factor for each query of one query head.</summary>
@@ -53,7 +57,7 @@ internal readonly unsafe struct SageMemory
     public static long Bytes(SageSizes sizes, SagePlan plan)
     {
         var (padded, keys) = (sizes.PaddedDim(Width), (long)sizes.Tiles * SageSizes.KeysOfATile);
-        return Round(sizeof(float) * (4 * padded + keys + Round(sizes.Tiles) + sizes.Group * FloatsOfAMember(sizes, plan)) + sizeof(short) * keys * (sizes.DimPairs * 2 + padded));
+        return Round(sizeof(float) * (4 * padded + 2 * keys + Round(sizes.Tiles) + sizes.Group * FloatsOfAMember(sizes, plan)) + sizeof(short) * keys * (sizes.DimPairs * 2 + padded));
     }
 
     private static long FloatsOfAMember(SageSizes sizes, SagePlan plan) =>
@@ -63,7 +67,7 @@ internal readonly unsafe struct SageMemory
         ? (sizes.Queries + QuantizedInputs.TokensOfMean - 1L) / QuantizedInputs.TokensOfMean * sizes.Tiles * SageSizes.KeysOfATile
         : 0;
 
-    private static long QueryNumbers(SageSizes sizes) => Round(((long)sizes.Queries + PairProducts.Rows) * sizes.DimPairs * 2);
+    private static long QueryNumbers(SageSizes sizes) => Round(((long)sizes.Queries + TileProducts.Rows) * sizes.DimPairs * 2);
 
     private static long Round(long count) => (count + 63) / 64 * 64;
 }

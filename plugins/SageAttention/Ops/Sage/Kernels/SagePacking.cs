@@ -2,34 +2,34 @@ using System.Runtime.CompilerServices;
 
 namespace Zoo.SageAttention.Ops.Sage.Kernels;
 
-/// <summary>Lays keys and values out as <see cref="PairProducts"/> reads them.</summary>
+/// <summary>Lays keys and values out as <see cref="TileProducts"/> reads them.</summary>
 internal static unsafe class SagePacking
 {
     /// <summary>The largest whole number of a value: with <see cref="SageSoftmax.Largest"/> and a tile of keys its sums fit 31 bits.</summary>
     public const int LargestValue = 4095;
 
-    /// <summary>Whole rows to panels: [panel of two registers of keys][pair of dimensions][key][2].</summary>
-    /// <param name="whole">[key, stride].</param>
+    /// <summary>Whole rows to panels: [panel of two registers of keys][group of dimensions][key].</summary>
+    /// <param name="whole">[key, stride], of 32 bits: a group of dimensions each.</param>
     /// <param name="keys">How many, at most one tile's.</param>
-    /// <param name="pairs">Pairs of dimensions.</param>
+    /// <param name="groups">Groups of dimensions.</param>
     /// <param name="stride">From a key to the next.</param>
     /// <param name="panels">Of one tile; keys that are not there become zero.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Keys<L>(short* whole, int keys, int pairs, int stride, short* panels)
+    public static void Keys<L>(int* whole, int keys, int groups, int stride, int* panels)
         where L : struct, IMixedLanes<L>
     {
         var width = 2 * L.Count;
         for (var first = 0; first < SageSizes.KeysOfATile; first += width)
         {
             var count = Math.Clamp(keys - first, 0, width);
-            var panel = (int*)(panels + (long)first * pairs * 2);
+            var panel = panels + (long)first * groups;
             for (var key = 0; key < count; key++)
             {
-                var row = (int*)(whole + (long)(first + key) * stride);
-                for (var i = 0; i < pairs; i++)
+                var row = whole + (long)(first + key) * stride;
+                for (var i = 0; i < groups; i++)
                     panel[i * width + key] = row[i];
             }
-            for (var i = 0; i < pairs && count < width; i++)
+            for (var i = 0; i < groups && count < width; i++)
                 new Span<int>(panel + i * width + count, width - count).Clear();
         }
     }
@@ -122,6 +122,38 @@ internal static unsafe class SagePacking
         }
     }
 
+    /// <summary>Each row to bytes where it lies: what was added fits a byte then. Zeros, and what was added, behind the last up to whole fours.</summary>
+    /// <param name="whole">[row, stride].</param>
+    /// <param name="rows">How many.</param>
+    /// <param name="stride">From a row to the next, at least one group of four bytes.</param>
+    /// <param name="quads">Fours of a row.</param>
+    /// <param name="offset">What is added.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Narrow(short* whole, int rows, int stride, int quads, int offset)
+    {
+        for (var i = 0; i < rows; i++, whole += stride)
+        {
+            var bytes = (byte*)whole;       // a byte's place is never behind that of its number
+            var count = Math.Min(stride, 4 * quads);
+            for (var j = 0; j < count; j++)
+                bytes[j] = (byte)(whole[j] + offset);
+            for (var j = count; j < 4 * quads; j++)
+                bytes[j] = (byte)offset;
+        }
+    }
+
+    /// <summary>What sums of products of bytes begin with: what the offset of one factor adds to them is taken off.</summary>
+    public static void Starts(short* whole, int rows, int stride, int* starts)
+    {
+        for (var i = 0; i < rows; i++, whole += stride)
+        {
+            var sum = 0;
+            for (var j = 0; j < stride; j++)
+                sum += whole[j];
+            starts[i] = -sum * ByteQuads<MixedLanes128>.Offset;
+        }
+    }
+
     /// <summary>0, or NaN where a scale is not finite.</summary>
     public static float Flaw(float* scales, int count)
     {
@@ -142,22 +174,32 @@ internal static unsafe class SagePacking
         where L : struct, IMixedLanes<L>
     {
         var share = L.Create((float)divisor);
-        var column = 0;
-        for (; column + L.Count <= dim; column += L.Count)
+        var width = 2 * L.Count;                            // whole cache lines, from 256 bits on
+        var column = dim < width ? 0 : dim;
+        for (var next = 0; next < column; next += width)
         {
-            L s0 = L.Zero, s1 = L.Zero, s2 = L.Zero, s3 = L.Zero;
+            var from = Math.Min(next, dim - width);         // the last ones once more rather than alone
+            L s0 = L.Zero, s1 = L.Zero, s2 = L.Zero, s3 = L.Zero, t0 = L.Zero, t1 = L.Zero, t2 = L.Zero, t3 = L.Zero;
             var row = 0;
-            var at = x + column;
-            for (; row + 4 <= rows; row += 4, at += 4L * dim)
+            float* at = x + from, then = at + L.Count;
+            for (; row + 4 <= rows; row += 4, at += 4L * dim, then += 4L * dim)
             {
                 s0 = L.Add(s0, L.Load(at));
+                t0 = L.Add(t0, L.Load(then));
                 s1 = L.Add(s1, L.Load(at + dim));
+                t1 = L.Add(t1, L.Load(then + dim));
                 s2 = L.Add(s2, L.Load(at + 2L * dim));
+                t2 = L.Add(t2, L.Load(then + 2L * dim));
                 s3 = L.Add(s3, L.Load(at + 3L * dim));
+                t3 = L.Add(t3, L.Load(then + 3L * dim));
             }
-            for (; row < rows; row++, at += dim)
+            for (; row < rows; row++, at += dim, then += dim)
+            {
                 s0 = L.Add(s0, L.Load(at));
-            L.Divide(L.Add(L.Add(s0, s1), L.Add(s2, s3)), share).Store(mean + column);
+                t0 = L.Add(t0, L.Load(then));
+            }
+            L.Divide(L.Add(L.Add(s0, s1), L.Add(s2, s3)), share).Store(mean + from);
+            L.Divide(L.Add(L.Add(t0, t1), L.Add(t2, t3)), share).Store(mean + from + L.Count);
         }
         for (; column < dim; column++)
         {
@@ -174,26 +216,23 @@ internal static unsafe class SagePacking
         where L : struct, IMixedLanes<L>
     {
         var sign = L.Create(int.MaxValue);
-        var column = 0;
-        for (; column + L.Count <= dim; column += L.Count)
+        var width = 2 * L.Count;
+        var column = dim < width ? 0 : dim;
+        for (var next = 0; next < column; next += width)
         {
-            L shift = L.Load(mean + column), t0 = L.Zero, t1 = L.Zero, odd = L.Zero;
-            var row = 0;
-            var at = x + column;
-            for (; row + 2 <= rows; row += 2, at += 2L * dim)
+            var from = Math.Min(next, dim - width);
+            L shift = L.Load(mean + from), shift1 = L.Load(mean + from + L.Count), top = L.Zero, top1 = L.Zero, odd = L.Zero, odd1 = L.Zero;
+            var at = x + from;
+            for (var row = 0; row < rows; row++, at += dim)
             {
-                L a = L.Subtract(L.Load(at), shift), b = L.Subtract(L.Load(at + dim), shift);
-                t0 = L.Max(t0, L.And(sign, a));
-                t1 = L.Max(t1, L.And(sign, b));
-                odd = L.MultiplyAdd(a, L.Zero, L.MultiplyAdd(b, L.Zero, odd));
-            }
-            if (row < rows)
-            {
-                var a = L.Subtract(L.Load(at), shift);
-                t0 = L.Max(t0, L.And(sign, a));
+                L a = L.Subtract(L.Load(at), shift), b = L.Subtract(L.Load(at + L.Count), shift1);
+                top = L.Max(top, L.And(sign, a));
+                top1 = L.Max(top1, L.And(sign, b));
                 odd = L.MultiplyAdd(a, L.Zero, odd);
+                odd1 = L.MultiplyAdd(b, L.Zero, odd1);
             }
-            L.Add(L.Max(t0, t1), odd).Store(largest + column);
+            L.Add(top, odd).Store(largest + from);
+            L.Add(top1, odd1).Store(largest + from + L.Count);
         }
         for (; column < dim; column++)
         {

@@ -28,7 +28,10 @@ internal unsafe struct SagePiece : ISimdKernel
     /// <summary>First query and how many.</summary>
     public int First, Count;
 
-    /// <summary>All queries of the head, [query, 2 · pairs], up to whole tiles of <see cref="PairProducts.Rows"/>.</summary>
+    /// <summary>Whether queries and keys are bytes, queries by <see cref="ByteQuads{L}.Offset"/> too large.</summary>
+    public bool MultipliesBytes;
+
+    /// <summary>All queries of the head, [query, 2 · pairs], up to whole tiles of <see cref="TileProducts.Rows"/>.</summary>
     public short* Queries;
 
     /// <summary>A factor for each query: its scale, the scores' own, and log2 e.</summary>
@@ -39,6 +42,9 @@ internal unsafe struct SagePiece : ISimdKernel
 
     /// <summary>A factor for each key, up to whole tiles.</summary>
     public float* KeyScales;
+
+    /// <summary>With what a key's scores begin, up to whole tiles; used with bytes alone.</summary>
+    public int* KeyStarts;
 
     /// <summary>For each tile of keys 0 or NaN.</summary>
     public float* TileFlaws;
@@ -61,8 +67,8 @@ internal unsafe struct SagePiece : ISimdKernel
     public static long ScratchFloats(SageSizes sizes, int queries)
     {
         var width = Simd.Bits / 16;
-        var rows = (queries + PairProducts.Rows - 1) / PairProducts.Rows * PairProducts.Rows;
-        return (long)rows * (sizes.PaddedDim(width) + width / 2 + 1) + PairProducts.Rows * (SageSizes.KeysOfATile * 3L / 2 + width / 2 + 3) + 64;
+        var rows = (queries + TileProducts.Rows - 1) / TileProducts.Rows * TileProducts.Rows;
+        return (long)rows * (sizes.PaddedDim(width) + width / 2 + 1) + TileProducts.Rows * (SageSizes.KeysOfATile * 3L / 2 + width / 2 + 3) + 64;
     }
 
     public readonly void Run<V>()
@@ -80,7 +86,7 @@ internal unsafe struct SagePiece : ISimdKernel
     private readonly void Attend<L>()
         where L : struct, IMixedLanes<L>
     {
-        const int Tile = SageSizes.KeysOfATile, Rows = PairProducts.Rows;
+        const int Tile = SageSizes.KeysOfATile, Rows = TileProducts.Rows;
         var width = 2 * L.Count;
         var padded = Sizes.PaddedDim(width);
         var rows = (Count + Rows - 1) / Rows * Rows;
@@ -101,11 +107,12 @@ internal unsafe struct SagePiece : ISimdKernel
         new Span<float>(work.Powers, rows).Fill(float.NegativeInfinity);
         new Span<float>(work.Scores, Rows * Tile * 3 / 2).Clear();
         new Span<float>(work.Shares, 3 * Rows).Clear();
-        var (pairs, keyTile, valueTile) = (Sizes.DimPairs, (long)Sizes.DimPairs * 2 * Tile, (long)padded * Tile);
+        var groups = MultipliesBytes ? Sizes.DimQuads : Sizes.DimPairs;
+        var (pairs, keyTile, valueTile) = (Sizes.DimPairs, (long)groups * Tile, (long)padded * Tile / 2);
         var end = Sizes.Seen(First + Count - 1);
         for (var key = 0; key < end; key += Tile)
         {
-            short* keys = Keys + key / Tile * keyTile, values = Values + key / Tile * valueTile;
+            int* keys = (int*)Keys + key / Tile * keyTile, values = (int*)Values + key / Tile * valueTile;
             for (var row = 0; row < Count; row += Rows)
             {
                 var last = Math.Min(Rows, Count - row) - 1;
@@ -115,17 +122,20 @@ internal unsafe struct SagePiece : ISimdKernel
                 var columns = (seen + width - 1) / width * width;
                 for (var i = 0; i < Rows; i++)
                     L.Create(float.NegativeInfinity).Store(work.Tops + i * L.Count);
-                PairProducts.Run<L, ScoreEnd<L>>(
-                    Queries + (long)(First + row) * pairs * 2, pairs, keys, 2L * width * pairs, pairs, columns,
-                    new ScoreEnd<L>(work.Scores, work.Tops, KeyScales + key));
+                var queries = (int*)Queries + (long)(First + row) * pairs;
+                var scores = new ScoreEnd<L>(work.Scores, work.Tops, KeyScales + key, MultipliesBytes ? KeyStarts + key : null);
+                if (MultipliesBytes)
+                    TileProducts.Run<L, ByteQuads<L>, ScoreEnd<L>>(queries, pairs, keys, (long)width * groups, groups, columns, scores);
+                else
+                    TileProducts.Run<L, Int16Pairs<L>, ScoreEnd<L>>(queries, pairs, keys, (long)width * groups, groups, columns, scores);
                 Weigh(work, row, last + 1, key, seen);
-                PairProducts.Run<L, ValueEnd<L>>(
-                    work.Weights, Tile / 2, values, 2L * width * (Tile / 2), (seen + 1) / 2, padded,
+                TileProducts.Run<L, Int16Pairs<L>, ValueEnd<L>>(
+                    (int*)work.Weights, Tile / 2, values, (long)width * (Tile / 2), (seen + 1) / 2, padded,
                     new ValueEnd<L>(work.Sums + (long)row * padded, padded, work.Shares));
             }
         }
         for (var i = 0; i < Count; i++)
-            Finish(work.Sums + (long)i * padded, L.SumOf(L.Load(work.Totals + i * L.Count)), Output + (long)(First + i) * Sizes.Dim);
+            Finish<L>(work.Sums + (long)i * padded, L.SumOf(L.Load(work.Totals + i * L.Count)), Output + (long)(First + i) * Sizes.Dim);
     }
 
     /// <summary>Weights of six rows in this tile, and what their sums there count.</summary>
@@ -137,7 +147,7 @@ internal unsafe struct SagePiece : ISimdKernel
         var columns = (seen + step - 1) / step * step;
         var isPlain = Corrections == null && Math.Min(SageSizes.KeysOfATile, Sizes.Seen(First + row) - key) == columns;
         var flaw = TileFlaws[key / SageSizes.KeysOfATile];
-        if (!isPlain || count < PairProducts.Rows || !TryShift(work, row, Factors + First + row, flaw))
+        if (!isPlain || count < TileProducts.Rows || !TryShift(work, row, Factors + First + row, flaw))
         {
             for (var i = 0; i < count; i++)
                 Shift(work, row, i, key, columns, isPlain, flaw);
@@ -154,7 +164,7 @@ internal unsafe struct SagePiece : ISimdKernel
         L third = L.Load(tops + 2 * L.Count), fourth = L.Load(tops + 3 * L.Count);
         var first = L.MaxOf(L.Load(tops), L.Load(tops + L.Count), third, fourth);
         var last = L.MaxOf(third, fourth, L.Load(tops + 4 * L.Count), L.Load(tops + 5 * L.Count));
-        return TryShift(work, 0, first, factors, powers, flaw) && TryShift(work, PairProducts.Rows - 4, last, factors, powers, flaw);
+        return TryShift(work, 0, first, factors, powers, flaw) && TryShift(work, TileProducts.Rows - 4, last, factors, powers, flaw);
     }
 
     /// <summary>Of four of the six rows, whose largest scores are <paramref name="tops"/>.</summary>
@@ -165,12 +175,14 @@ internal unsafe struct SagePiece : ISimdKernel
         var factor = Vector128.MaxNative(Vector128.Create(LeastFactor), Vector128.Load(factors + first));
         var n = Vector128.Ceiling(tops * factor);
         var power = Vector128.Load(powers + first);
+        power = Vector128.ConditionalSelect(Vector128.Equals(power, Vector128.Create(float.NegativeInfinity)), n, power);      // a row's first tile: no sums yet
         if (Vector128.GreaterThanAny(n, power + Vector128.Create(Slack)) || Vector128.GreaterThanAny(Vector128.Abs(n), Vector128.Create(LargestSplit)))
             return false;
         var exponent = n - power;
         var share = ((Vector128.ConvertToInt32Native(exponent) + Vector128.Create(127)) << 23).AsSingle() + exponent * Vector128<float>.Zero;
         share = Vector128.ConditionalSelect(Vector128.LessThan(exponent, Vector128.Create(-126f)), Vector128<float>.Zero, share);
         (share + Vector128.Create(flaw)).Store(work.Shares + first);
+        power.Store(powers + first);
         n.Store(work.Shifts + first);
         factor.Store(work.RowFactors + first);
         return true;
@@ -202,7 +214,8 @@ internal unsafe struct SagePiece : ISimdKernel
         var power = work.Powers[row + i];
         if (n > power + Slack)
         {
-            Raise(work, row + i, power - n);
+            if (power != float.NegativeInfinity)
+                Raise(work, row + i, power - n);
             work.Powers[row + i] = power = n;
         }
         work.Shares[i] = PowerOfTwo(n - power) + flaw;
@@ -229,12 +242,24 @@ internal unsafe struct SagePiece : ISimdKernel
     /// <summary>2^n for whole n up to 127; 0 where that is no normal number; NaN of NaN.</summary>
     private static float PowerOfTwo(float n) => n < -126 ? 0 : BitConverter.Int32BitsToSingle(float.ConvertToIntegerNative<int>(n) + 127 << 23) + n * 0;
 
+    /// <summary>What a query's sums mean; zeros where it has seen nothing.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Finish(float* sums, float total, float* y)
+    private readonly void Finish<L>(float* sums, float total, float* y)
+        where L : struct, IMixedLanes<L>
     {
+        var dim = Sizes.Dim;
+        if (total == 0)
+        {
+            new Span<float>(y, dim).Clear();
+            return;
+        }
         var share = 1 / total;
-        for (var i = 0; i < Sizes.Dim; i++)
-            y[i] = total == 0 ? 0 : sums[i] * share * ValueScales[i] + ValueMeans[i];
+        var wide = L.Create(share);
+        var i = 0;
+        for (; i + L.Count <= dim; i += L.Count)
+            L.Add(L.Multiply(L.Multiply(L.Load(sums + i), wide), L.Load(ValueScales + i)), L.Load(ValueMeans + i)).Store(y + i);
+        for (; i < dim; i++)
+            y[i] = sums[i] * share * ValueScales[i] + ValueMeans[i];
     }
 
     /// <summary>Memory of a piece.</summary>

@@ -27,6 +27,9 @@ internal sealed record SagePlan(TokenGroups QueryGroups, TokenGroups KeyGroups, 
     /// <summary>What the scores of queries' means are multiplied with.</summary>
     public float CorrectionFactor { get; init; } = 1;
 
+    /// <summary>Whether scores are products of bytes, as AVX-VNNI multiplies them, and not of int16. The same whole numbers come out.</summary>
+    public bool MultipliesBytes { get; init; }
+
     /// <summary>To what a channel's largest value goes before it is rounded to FP8 E4M3; 0 where values are not.</summary>
     public float LargestFloat8 { get; init; }
 }

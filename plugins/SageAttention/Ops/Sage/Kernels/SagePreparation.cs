@@ -87,6 +87,7 @@ internal unsafe struct SagePreparation : ISimdKernel
     {
         const int Tile = SageSizes.KeysOfATile;
         var (dim, pairs, padded) = (Sizes.Dim, Sizes.DimPairs, Sizes.PaddedDim(SageMemory.Width));
+        var groups = Plan.MultipliesBytes ? Sizes.DimQuads : pairs;
         var stride = 2 * pairs;
         var together = Math.Max(Tile, Plan.KeyGroups.Tile);
         var all = (long)Unit * Sizes.Keys;
@@ -102,10 +103,15 @@ internal unsafe struct SagePreparation : ISimdKernel
                     groupScales == null ? null : groupScales + Plan.KeyGroups.Of(key), whole, stride);
                 if (Results.Keys != null)
                     SagePacking.Bytes(whole, rows, dim, stride, Results.Keys + (all + key) * dim);
+                if (Plan.MultipliesBytes)
+                {
+                    SagePacking.Starts(whole, rows, stride, Memory.KeyStarts + key);
+                    SagePacking.Narrow(whole, rows, stride, groups, offset: 0);
+                }
                 for (var i = 0; i < rows; i += Tile)
                 {
                     var (tile, inTile) = ((key + i) / Tile, Math.Min(Tile, rows - i));
-                    SagePacking.Keys<L>(whole + i * stride, inTile, pairs, stride, Memory.Keys + (long)tile * Tile * stride);
+                    SagePacking.Keys<L>((int*)(whole + i * stride), inTile, groups, pairs, (int*)Memory.Keys + (long)tile * Tile * groups);
                     SagePacking.Values<L>(
                         Values + (all + key + i) * dim, inTile, dim, Memory.ValueMeans, Memory.ValueInverses, Plan.LargestFloat8,
                         Memory.Values + (long)tile * Tile * padded, Results.Values == null ? null : Results.Values + (all + key + i) * dim);
@@ -120,6 +126,7 @@ internal unsafe struct SagePreparation : ISimdKernel
         if (first + count < Sizes.Keys)
             return;
         new Span<float>(Memory.KeyScales + Sizes.Keys, Sizes.Tiles * Tile - Sizes.Keys).Clear();
+        new Span<int>(Memory.KeyStarts + Sizes.Keys, Sizes.Tiles * Tile - Sizes.Keys).Clear();
         FillGroups(groupScales, Plan.KeyGroups, Sizes.Keys, Results.KeyGroups);
     }
 
@@ -153,9 +160,11 @@ internal unsafe struct SagePreparation : ISimdKernel
             factors[i] *= Math.Abs(Plan.ScoreFactor);
         for (var i = 0; i < count * stride && Plan.ScoreFactor < 0; i++)      // factors are not negative: the largest score stays the largest
             whole[i] = (short)-whole[i];
+        if (Plan.MultipliesBytes)
+            SagePacking.Narrow(whole, count, stride, Sizes.DimQuads, ByteQuads<L>.Offset);
         if (first + count < Sizes.Queries)
             return;
-        new Span<short>(whole + (long)count * stride, PairProducts.Rows * stride).Clear();          // rows of the last tile that are not there
+        new Span<short>(whole + (long)count * stride, TileProducts.Rows * stride).Clear();          // rows of the last tile that are not there
         FillGroups(groupScales, Plan.QueryGroups, Sizes.Queries, Results.QueryGroups);
     }
 

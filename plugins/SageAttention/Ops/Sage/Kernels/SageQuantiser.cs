@@ -25,24 +25,34 @@ internal static unsafe class SageQuantiser
         short* whole, int stride)
         where L : struct, IMixedLanes<L>
     {
-        var largest = stackalloc float[MostGroups];
-        for (var first = 0; first < rows; first += groups.Tile)
+        float* largest = stackalloc float[MostGroups], factors = stackalloc float[MostGroups];
+        float* tops = stackalloc float[MostGroups * L.Count], odds = stackalloc float[MostGroups * L.Count];
+        var (tile, period, run) = (groups.Tile, groups.Period, groups.Run);
+        var groupCount = period / run;
+        for (var first = 0; first < rows; first += tile)
         {
-            var count = Math.Min(groups.Tile, rows - first);
+            var count = Math.Min(tile, rows - first);
             new Span<float>(largest, MostGroups).Clear();
+            new Span<float>(tops, MostGroups * L.Count).Clear();
+            new Span<float>(odds, MostGroups * L.Count).Clear();
             for (var i = 0; i < count; i++)
             {
-                ref var top = ref largest[i % groups.Period / groups.Run];
-                top = Math.Max(top, Largest<L>(x + (long)(first + i) * dim, mean, factor, dim));        // NaN stays
+                var group = i % period / run;
+                Largest<L>(x + (long)(first + i) * dim, mean, factor, dim, tops + group * L.Count, odds + group * L.Count, largest + group);
             }
-            for (var group = 0; group < groups.Period / groups.Run && groupScales != null; group++)
-                *groupScales++ = Scale(largest[group], rule);
+            for (var group = 0; group < groupCount; group++)
+            {
+                var top = Math.Max(largest[group], L.MaxOf(L.Load(tops + group * L.Count)) + L.SumOf(L.Load(odds + group * L.Count)));     // NaN stays
+                var scale = largest[group] = Scale(top, rule);
+                factors[group] = rule.Scale == ScaleRule.Floored ? rule.Levels / Math.Max(top, SagePlan.Epsilon) : scale == 0 ? 1 : scale;
+                if (groupScales != null)
+                    *groupScales++ = scale;
+            }
             for (var i = 0; i < count; i++)
             {
-                var top = largest[i % groups.Period / groups.Run];
-                var scale = scales[first + i] = Scale(top, rule);
-                var by = rule.Scale == ScaleRule.Floored ? rule.Levels / Math.Max(top, SagePlan.Epsilon) : scale == 0 ? 1 : scale;
-                Row<L>(x + (long)(first + i) * dim, mean, factor, by, rule, dim, whole + (long)(first + i) * stride);
+                var group = i % period / run;
+                scales[first + i] = largest[group];
+                Row<L>(x + (long)(first + i) * dim, mean, factor, factors[group], rule, dim, whole + (long)(first + i) * stride);
             }
         }
     }
@@ -55,12 +65,12 @@ internal static unsafe class SageQuantiser
         _ => largest / rule.Levels,
     };
 
-    /// <summary>The largest |(x - mean) · factor|; NaN where a number is not finite.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Largest<L>(float* x, float* mean, float factor, int dim)
+    /// <summary>The largest |(x - mean) · factor| of a row, in a register, and a NaN in another where a number is not finite; the last numbers' in a float.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Largest<L>(float* x, float* mean, float factor, int dim, float* tops, float* odds, float* largest)
         where L : struct, IMixedLanes<L>
     {
-        L wide = L.Create(factor), sign = L.Create(int.MaxValue), top = L.Zero, odd = L.Zero;
+        L wide = L.Create(factor), sign = L.Create(int.MaxValue), top = L.Load(tops), odd = L.Load(odds);
         var i = 0;
         for (; i + L.Count <= dim; i += L.Count)
         {
@@ -68,13 +78,13 @@ internal static unsafe class SageQuantiser
             top = L.Max(top, L.And(sign, value));
             odd = L.MultiplyAdd(value, L.Zero, odd);
         }
-        var largest = L.MaxOf(top) + L.SumOf(odd);
+        top.Store(tops);
+        odd.Store(odds);
         for (; i < dim; i++)
         {
             var value = (x[i] - mean[i]) * factor;
-            largest = Math.Max(largest, Math.Abs(value)) + value * 0;
+            *largest = Math.Max(*largest, Math.Abs(value)) + value * 0;
         }
-        return largest;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -17,6 +17,9 @@ internal readonly record struct SageSizes(int Batch, int Heads, int KeyHeads, in
     /// <summary>Pairs of dimensions.</summary>
     public int DimPairs => (Dim + 1) / 2;
 
+    /// <summary>Fours of dimensions.</summary>
+    public int DimQuads => (Dim + 3) / 4;
+
     /// <summary>Dimensions up to whole panels of two registers.</summary>
     public int PaddedDim(int width) => (Dim + width - 1) / width * width;
 

@@ -6,9 +6,13 @@ namespace Zoo.SageAttention.Ops.Sage.Kernels;
 /// <param name="scores">float32, [row, tile of keys].</param>
 /// <param name="tops">One register a row; -∞ before.</param>
 /// <param name="keyScales">A factor a key.</param>
-internal readonly unsafe struct ScoreEnd<L>(float* scores, float* tops, float* keyScales) : ITileEnd<L>
+/// <param name="starts">What sums begin with, a key; null for zero.</param>
+internal readonly unsafe struct ScoreEnd<L>(float* scores, float* tops, float* keyScales, int* starts) : ITileEnd<L>
     where L : struct, IMixedLanes<L>
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public L Start(int column) => starts == null ? L.Zero : L.Load(starts + column);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Take(int row, int column, L low, L high)
     {

@@ -10,6 +10,9 @@ internal readonly unsafe struct ValueEnd<L>(float* y, long stride, float* factor
     where L : struct, IMixedLanes<L>
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public L Start(int column) => L.Zero;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Take(int row, int column, L low, L high)
     {
         var wide = L.Create(factors[row]);
