@@ -27,6 +27,14 @@ internal static class CardSpeed
                 "libtorch finds no CUDA card here; on a machine that has one, the same command measures it."));
             return;
         }
+        Run(context, Measure);
+    }
+
+    /// <summary>The rows and plots of all sizes.</summary>
+    /// <param name="context">Takes them.</param>
+    /// <param name="measure">Milliseconds of a call, ours and libtorch's, for a width of heads, a length, and with or without causality.</param>
+    internal static void Run(IRecipeContext context, Func<long, int, bool, (double Ours, double Theirs)> measure)
+    {
         foreach (var headDim in (long[])[64, 128])
         {
             foreach (var causal in (bool[])[false, true])
@@ -36,7 +44,7 @@ internal static class CardSpeed
                 {
                     context.Cancellation.ThrowIfCancellationRequested();
                     context.Note(string.Create(CultureInfo.InvariantCulture, $"On the card: {length:N0} tokens, heads of {headDim}{(causal ? ", causal" : "")}."));
-                    var (own, other) = Measure(headDim, length, causal);
+                    var (own, other) = measure(headDim, length, causal);
                     ours.Add(own);
                     theirs.Add(other);
                     context.Report(new RecipeRow(

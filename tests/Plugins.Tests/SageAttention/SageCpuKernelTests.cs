@@ -164,6 +164,35 @@ public sealed class SageCpuKernelTests
         }
     }
 
+    // Scores as products of bytes: by AVX-VNNI's instruction where the processor has it, elsewhere by what stands in for it. Whole numbers, so the same bits.
+    [Test]
+    public void Kernel_ScoresOfBytes_SameBitsAsOfInt16([Values(1, 2, 3, 5, 16, 33, 64, 128)] int dim, [Values] bool causal)
+    {
+        using var scope = NewDisposeScope();
+        RequireSameBits(Inputs(2, 4, 2, 131, 150, dim), new() { ["is_causal"] = causal });
+    }
+
+    [TestCase("""{"qk_bits": 4, "smooth_q": true}""")]
+    [TestCase("""{"smooth_k": false, "qk_quant_gran": "per_token"}""")]
+    [TestCase("""{"sm_scale": -0.3}""")]
+    [TestCase("""{"qk_quant_gran": "per_block", "BLKK": 128, "pv": "fp8", "smooth_v": true}""")]
+    public void Kernel_ScoresOfBytesWithOption_SameBitsAsOfInt16(string options)
+    {
+        using var scope = NewDisposeScope();
+        RequireSameBits(Inputs(1, 4, 2, 1100, 1030, 40), (JsonObject)JsonNode.Parse(options)!);
+    }
+
+    // 255 · 127 · 128: what four bytes and a whole head may come to, where 16 bits between would saturate.
+    [TestCase(1), TestCase(-1)]
+    public void Kernel_ScoresOfTheLargestBytes_SameBitsAsOfInt16(int sign)
+    {
+        using var scope = NewDisposeScope();
+        var inputs = Inputs(1, 1, 1, 70, 70, 128);
+        inputs["q"] = inputs["q"].sign() * sign;
+        inputs["k"] = inputs["q"].clone();
+        RequireSameBits(inputs, new() { ["smooth_k"] = false });
+    }
+
     [TestCase("""{"pv": "fp32"}""", "sage_attention cannot run on 'cpu': its second product is of 16-bit integers: 'pv' must be auto, fp16 or bf16, for which they stand, or fp8 for values that are FP8 numbers.")]
     [TestCase("""{"qk_quant_gran": "per_block", "BLKK": 48}""",
         "sage_attention cannot run on 'cpu': tokens share scales in tiles of 128 queries and 48 keys; both must divide 1024, and queries' 128 where they are smoothed.")]
@@ -188,7 +217,10 @@ public sealed class SageCpuKernelTests
     }
 
     /// <summary>The kernel's outputs, on memory that held something else.</summary>
-    private static NamedTensors Run(NamedTensors inputs, JsonObject options)
+    private static NamedTensors Run(NamedTensors inputs, JsonObject options) =>
+        Run(inputs, options, (SageAttentionCpu)SageAttentionOp.Instance.Kernels.Single(k => k.Backend == KernelChoice.Cpu));
+
+    private static NamedTensors Run(NamedTensors inputs, JsonObject options, SageAttentionCpu kernel)
     {
         var op = SageAttentionOp.Instance;
         var all = new OpOptions(new JsonObject(options.Select(o => KeyValuePair.Create(o.Key, o.Value?.DeepClone()))) { ["return_quantized"] = true });
@@ -202,8 +234,17 @@ public sealed class SageCpuKernelTests
             results[name] = tensor.is_floating_point() ? full(tensor.shape, float.NaN) : full(tensor.shape, 99, tensor.dtype);
             arrays.Add(name, KernelArray.Of(results[name]));
         }
-        op.Kernels.Single(k => k.Backend == KernelChoice.Cpu).Forward(op.Describe(inputs, all), arrays);
+        kernel.Forward(op.Describe(inputs, all), arrays);
         return results;
+    }
+
+    private static void RequireSameBits(NamedTensors inputs, JsonObject options)
+    {
+        var pairs = Run(inputs, options, new SageAttentionCpu { MultipliesBytes = false });
+        var bytes = Run(inputs, options, new SageAttentionCpu { MultipliesBytes = true });
+        Assert.That(pairs["o"].isfinite().all().item<bool>(), Is.True);
+        foreach (var key in pairs.Keys)
+            Assert.That(bytes[key].Equals(pairs[key]), Is.True, key);
     }
 
     private static void Check(NamedTensors inputs, JsonObject options, double tolerance = Tolerance)
