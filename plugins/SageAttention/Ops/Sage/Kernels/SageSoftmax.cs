@@ -78,8 +78,8 @@ internal static unsafe class SageSoftmax
                 var b = L.Max(L.MultiplyAdd(L.Load(scores + i + L.Count), wide, shift), least);
                 var c = L.Max(L.MultiplyAdd(L.Load(scores + i + 2 * L.Count), wide, shift), least);
                 var d = L.Max(L.MultiplyAdd(L.Load(scores + i + 3 * L.Count), wide, shift), least);
-                var low = Powers(a, b, rounder, p0, p1, p2, p3);
-                var high = Powers(c, d, rounder, p0, p1, p2, p3);
+                var low = L.Pack(Power(a, rounder, p0, p1, p2, p3), Power(b, rounder, p0, p1, p2, p3));
+                var high = L.Pack(Power(c, rounder, p0, p1, p2, p3), Power(d, rounder, p0, p1, p2, p3));
                 sum = L.AddPairs(L.AddPairs(sum, low, ones), high, ones);
                 low.Store(weights + i);
                 high.Store(weights + i + 2 * L.Count);
@@ -91,22 +91,14 @@ internal static unsafe class SageSoftmax
         }
     }
 
-    /// <summary>Largest · 2^t for t up to 0, rounded, of two registers as one of int16: step by step of both, since each step waits for the one before.</summary>
+    /// <summary>Largest · 2^t for t up to 0, rounded.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static L Powers<L>(L t, L u, L rounder, L p0, L p1, L p2, L p3)
+    private static L Power<L>(L t, L rounder, L p0, L p1, L p2, L p3)
         where L : struct, IMixedLanes<L>
     {
-        L n = L.Add(t, rounder), m = L.Add(u, rounder);
-        L f = L.Subtract(n, rounder), g = L.Subtract(m, rounder);
-        f = L.Subtract(t, f);
-        g = L.Subtract(u, g);
-        L p = L.MultiplyAdd(p3, f, p2), q = L.MultiplyAdd(p3, g, p2);
-        p = L.MultiplyAdd(p, f, p1);
-        q = L.MultiplyAdd(q, g, p1);
-        p = L.MultiplyAdd(p, f, p0);
-        q = L.MultiplyAdd(q, g, p0);
-        n = L.ShiftLeft(n, 23);
-        m = L.ShiftLeft(m, 23);
-        return L.Pack(L.ToInt32(L.AddInt32(p, n)), L.ToInt32(L.AddInt32(q, m)));
+        var biased = L.Add(t, rounder);
+        var f = L.Subtract(t, L.Subtract(biased, rounder));
+        var p = L.MultiplyAdd(L.MultiplyAdd(L.MultiplyAdd(p3, f, p2), f, p1), f, p0);
+        return L.ToInt32(L.AddInt32(p, L.ShiftLeft(biased, 23)));
     }
 }
