@@ -15,6 +15,9 @@ internal sealed record InductionHeadsOptions : GeneratedOptions
     /// <summary>Tokens of a training sample. --length sets it too.</summary>
     [JsonPropertyName("length")] public int Length { get; init; } = 256;
 
+    /// <summary>Tokens of the shortest training sample; null for samples all of one length, as the paper has them.</summary>
+    [JsonPropertyName("min_length")] public int? MinLength { get; init; }
+
     /// <summary>Ids, one of them the marker.</summary>
     [JsonPropertyName("vocab_size")] public int VocabSize { get; init; } = 16;
 
@@ -29,6 +32,8 @@ internal sealed record InductionHeadsOptions : GeneratedOptions
             yield return "'test_lengths' is []; name a length at least, or null.";
         if (Length is < ShortestLength or > LongestLength)
             yield return $"'length' is {Length}; it must be from {ShortestLength} to {LongestLength}.";
+        if (MinLength is { } least && (least < ShortestLength || least > Length))
+            yield return $"'min_length' is {least}; it must be from {ShortestLength} to length, {Length}.";
         if (VocabSize is < 2 or > MostIds)
             yield return $"'vocab_size' is {VocabSize}; it must be from 2 (a marker and a token) to {MostIds}.";
     }

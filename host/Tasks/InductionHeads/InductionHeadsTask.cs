@@ -29,7 +29,7 @@ internal sealed class InductionHeadsTask : ITask
         var options = TaskOptions.Bind((InductionHeadsOptions)Options, request, Info);
         return new GeneratedTokens(
             new InductionHeadsGenerator(options.VocabSize), Info, request.Seed,
-            new GeneratedSet("train", options.Length, options.Length, options.TrainCount),
+            new GeneratedSet("train", options.MinLength ?? options.Length, options.Length, options.TrainCount),
             [
                 .. options.LengthsToTest().Select(length => new GeneratedSet($"test_{length}", length, length, Tests(options, length))
                 {

@@ -82,6 +82,17 @@ public sealed class RecallTaskTests
         Assert.That(samples.Select(s => Array.IndexOf(s.Ids, 5L)).Distinct().Order(), Is.EqualTo(Enumerable.Range(0, 8)));
     }
 
+    [Test]
+    public void InductionHeads_LeastLength_TrainsOnEveryLengthAndTestsOnTheOnesAsked()
+    {
+        using var data = Open("induction-heads", "length=10 min_length=4 vocab_size=6 test_lengths=[10]");
+        var samples = TrainingSamples(data, 2000);
+        Assert.That(samples.Select(s => s.Answers.Single().Key + 1).Distinct().Order(), Is.EqualTo(Enumerable.Range(4, 7)));
+        Assert.That(samples.All(s => s.Ids.Count(id => id == 5) == 2 && s.Ids[^1] == 5));
+        Assert.That(samples.All(s => s.Answers.Single().Value == s.Ids[Array.IndexOf(s.Ids, 5L) + 1]));
+        Assert.That(data.HeldOut.Single().Length, Is.EqualTo(10));
+    }
+
     [TestCase("length=34 num_kv_pairs=5 vocab_size=50"), TestCase("length=20 num_kv_pairs=5 vocab_size=12"),
         TestCase("length=64 num_kv_pairs=4 vocab_size=8192"), TestCase("length=34 num_kv_pairs=5 vocab_size=50 random_non_queries=true")]
     public void Mqar_OfTheOracle_IsAllRight(string options)
@@ -221,6 +232,7 @@ public sealed class RecallTaskTests
     [TestCase("selective-copy", "tokens=0", "'tokens' is 0"), TestCase("selective-copy", "vocab_size=2", "'vocab_size' is 2"),
         TestCase("selective-copy", "test_lengths=[5,5]", "'test_lengths' is [5, 5]"), TestCase("induction-heads", "length=2", "'length' is 2"),
         TestCase("induction-heads", "test_lengths=[]", "'test_lengths' is []"), TestCase("induction-heads", "test_lengths=[2]", "'test_lengths' has 2"),
+        TestCase("induction-heads", "length=8 min_length=9", "'min_length' is 9"), TestCase("induction-heads", "min_length=2", "'min_length' is 2"),
         TestCase("mqar", "length=63", "'length' has 63"), TestCase("mqar", "length=14", "'length' is 14"),
         TestCase("mqar", "vocab_size=9", "'vocab_size' 9 has 3 keys"), TestCase("mqar", "power_a=0", "'power_a' is 0"),
         TestCase("mqar", "test_lengths=[99]", "'test_lengths' has 99"), TestCase("mqar", "num_kv_pairs=0", "'num_kv_pairs' is 0"),
