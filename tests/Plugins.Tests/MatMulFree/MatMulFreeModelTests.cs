@@ -16,6 +16,12 @@ public sealed class MatMulFreeModelTests
     public void Logits_RecordedCase_AreTheOriginals([Values("tiny", "heads")] string name, [Values("reference", "cpu")] string kernels) =>
         Check.RequireRecorded($"matmulfree-{name}", kernels);
 
+    // What the original's own cases leave out, computed from its definition number by number in float64, gradients by a tape over those numbers.
+    [Test]
+    public void Logits_CaseByDefinition_AreThoseOfTheOriginalsEquations(
+        [Values("tied", "expand", "onelayer", "pad", "padtied")] string name, [Values("reference", "cpu")] string kernels) =>
+        Check.RequireRecorded($"matmulfree-{name}", kernels);
+
     // Of L blocks, d wide and I inside: L (4 d² + 3 d I + 8 d + I) and the bounds' L d; embedding and head; the last norm and the head's.
     [TestCase("370m", 374_108_160)]
     [TestCase("1.3b", 1_364_779_008)]
