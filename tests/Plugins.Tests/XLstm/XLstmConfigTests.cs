@@ -3,7 +3,6 @@ using Zoo.Architectures;
 using Zoo.Configuration;
 using Zoo.Kernels;
 using Zoo.XLstm;
-using Zoo.XLstm.Config;
 using Zoo.XLstm.Model;
 using static TorchSharp.torch;
 
