@@ -1,4 +1,3 @@
-using NUnit.Framework;
 using Zoo.Host.Benchmarks;
 
 namespace Zoo.Host.Tests.Benchmarks;
