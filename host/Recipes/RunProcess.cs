@@ -153,7 +153,7 @@ internal sealed class RunProcess(RunSpec spec, string folder, IReadOnlyList<stri
             Folder = run,
             Metrics = metrics.Where(m => m.Value is not null).ToDictionary(m => m.Key, m => m.Value!.GetValue<double>()),
             History = History(run),
-            CpuSeconds = final["cpu_seconds"]?.GetValue<double>(),
+            CpuSeconds = CheckpointStore.CpuSecondsOf(RunFolder.CheckpointsOf(run)),
         };
     }
 

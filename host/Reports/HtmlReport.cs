@@ -138,7 +138,7 @@ internal sealed class HtmlReport
                 {
                     using var card = _html.Element("li", ("class", "panel"));
                     _html.Leaf("span", $"{_runs.Count}", ("class", "value"));
-                    var cpu = _runs.Sum(r => r.Final?.CpuSeconds ?? 0);
+                    var cpu = _runs.Sum(r => r.CpuSeconds ?? 0);
                     _html.Leaf("span", (_runs.Count == 1 ? "training run" : "training runs") + (cpu > 0 ? $", {cpu:N0} CPU seconds" : ""), ("class", "what"));
                 }
             }

@@ -51,6 +51,9 @@ internal sealed record ReportRun
     /// <summary>Seconds of training, evaluations and checkpoints left out.</summary>
     public double? Seconds => Steps.LastOrDefault(s => s.Seconds is not null)?.Seconds;
 
+    /// <summary>CPU seconds of the whole run up to its newest checkpoint; null where there is none that says.</summary>
+    public double? CpuSeconds => CheckpointStore.CpuSecondsOf(RunFolder.CheckpointsOf(Path));
+
     /// <summary>Examples that a step learns from; null where the config does not say.</summary>
     public long? ExamplesAStep => Count("batch_size") * (Count("accumulate") ?? 1);
 
@@ -134,10 +137,7 @@ internal sealed record ReportRun
             if (!record.TryGetProperty("metrics", out var metrics) || metrics.ValueKind != JsonValueKind.Object)
                 return false;
             evaluations.Add(new EvaluationPoint(step, record.TryGetProperty("final", out var final) && final.ValueKind == JsonValueKind.True,
-                metrics.EnumerateObject().Select(m => (m.Name, Number(m.Value))).ToList())
-            {
-                CpuSeconds = Number(record, "cpu_seconds"),
-            });
+                metrics.EnumerateObject().Select(m => (m.Name, Number(m.Value))).ToList()));
             return true;
         }
         catch (JsonException)
@@ -171,9 +171,5 @@ internal sealed record ReportRun
     internal sealed record StepPoint(long Step, double? Loss, double? LearningRate, double? TokensPerSecond, double? Seconds);
 
     /// <summary>An evaluation; a value that was not finite is null.</summary>
-    internal sealed record EvaluationPoint(long Step, bool IsFinal, IReadOnlyList<(string Name, double? Value)> Metrics)
-    {
-        /// <summary>CPU seconds of the whole run up to here; only the final one says.</summary>
-        public double? CpuSeconds { get; init; }
-    }
+    internal sealed record EvaluationPoint(long Step, bool IsFinal, IReadOnlyList<(string Name, double? Value)> Metrics);
 }

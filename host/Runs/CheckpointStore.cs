@@ -61,6 +61,25 @@ internal sealed class CheckpointStore(string folder, int keep)
             Remove(Path.Combine(folder, Checkpoint.NameOf(step)));
     }
 
+    /// <summary>CPU seconds of a run up to its newest checkpoint; null where there is none that says.</summary>
+    /// <param name="folder">The run's checkpoints.</param>
+    /// <remarks>Times stand in state.json, and not among the evaluations of metrics.jsonl, which are the same however often a run was stopped.</remarks>
+    public static double? CpuSecondsOf(string folder)
+    {
+        if (!Directory.Exists(folder))
+            return null;
+        try
+        {
+            var newest = Directory.EnumerateDirectories(folder).Select(Checkpoint.StepOf).Max();
+            return newest is { } step && RunJson.Read<CheckpointState>(Path.Combine(folder, Checkpoint.NameOf(step), Checkpoint.StateName), "a checkpoint's state").CpuSeconds is > 0 and var seconds
+                ? Math.Round(seconds, 1) : null;
+        }
+        catch (Exception e) when (e is BadFileException or IOException or UnauthorizedAccessException)
+        {
+            return null;            // a figure beside the results: a run is not refused for it
+        }
+    }
+
     /// <summary>The newest whole checkpoint, or null when none was ever written.</summary>
     /// <param name="passedOver">Told in a sentence about each newer one that is not whole.</param>
     /// <exception cref="BadFileException">There are checkpoints, and none is whole.</exception>

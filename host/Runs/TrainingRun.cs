@@ -222,7 +222,6 @@ internal sealed class TrainingRun
             ["step"] = _trainer.StepsDone,
             ["metrics"] = ToJson(metrics),
             ["final"] = true,
-            ["cpu_seconds"] = Math.Round(CpuSeconds, 1),
         });
         try
         {
