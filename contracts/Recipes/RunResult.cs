@@ -19,6 +19,6 @@ public sealed record RunResult(RunSpec Spec)
     /// <summary>Wall-clock seconds of this call; 0 where an earlier one had finished it.</summary>
     public double Seconds { get; init; }
 
-    /// <summary>CPU seconds of the whole training, evaluations included, over all calls; null where it ended in an error.</summary>
+    /// <summary>CPU seconds of the training over all calls, up to its last checkpoint, so without the final evaluation; null where none says.</summary>
     public double? CpuSeconds { get; init; }
 }

@@ -49,7 +49,7 @@ internal sealed class RecipeRunner : IRecipeContext
 
     /// <summary>What the trainings so far cost, in words; null when there were none.</summary>
     public string? Cost => _results.DistinctBy(r => r.Folder ?? r.Spec.Label).ToList() is { Count: > 0 } runs
-        ? $"{runs.Count} {(runs.Count == 1 ? "training" : "trainings")}, {runs.Sum(r => r.CpuSeconds ?? 0):N0} CPU seconds"
+        ? $"{Counted.Of(runs.Count, "training")}, {runs.Sum(r => r.CpuSeconds ?? 0):N0} CPU seconds"
             + (runs.Count(r => r.CpuSeconds is null) is > 0 and var unknown ? $" without {unknown} that do not say" : "")
         : null;
 

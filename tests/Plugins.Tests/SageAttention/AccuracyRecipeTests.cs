@@ -1,5 +1,4 @@
 using Zoo.Recipes;
-using Zoo.Reports;
 using Zoo.SageAttention.Recipes;
 using static TorchSharp.torch;
 
@@ -12,7 +11,7 @@ public sealed class AccuracyRecipeTests
     public void Run_SmallAttention_ReportsEveryArmTwiceWithTheSmoothingClaimsMet()
     {
         using var scope = NewDisposeScope();
-        var context = new Context { Seeds = [1, 2] };
+        var context = new RecordingContext { Seeds = [1, 2] };
         new AccuracyRecipe(new AttentionSize(Heads: 2, Queries: 128, Keys: 512, Dim: 64)).Run(context);
         Assert.That(context.Rows, Has.Count.EqualTo(34));
         Assert.That(context.Rows.Select(r => r.Ours.Count), Is.All.EqualTo(2));
@@ -29,37 +28,10 @@ public sealed class AccuracyRecipeTests
     public void Run_QuickScale_EveryClaimHolds()
     {
         using var scope = NewDisposeScope();
-        var context = new Context { Seeds = [1, 2, 3] };
+        var context = new RecordingContext { Seeds = [1, 2, 3] };
         new AccuracyRecipe().Run(context);
         foreach (var row in context.Rows)
             TestContext.Out.WriteLine($"{row.Row,-18} {row.Metric,-8} paper {row.Paper,-7} ours {string.Join(", ", row.Ours.Select(o => o.ToString("G5")))}  {row.Verdict}: {row.Reason}");
         Assert.That(context.Rows.Select(r => r.Verdict), Is.All.EqualTo(RecipeVerdict.ScaledEvidence));
-    }
-
-    private sealed class Context : IRecipeContext
-    {
-        public List<RecipeRow> Rows { get; } = [];
-
-        public RecipeScale Scale => RecipeScale.Quick;
-
-        public required IReadOnlyList<int> Seeds { get; init; }
-
-        public string? DataPath => null;
-
-        public int Threads => 1;
-
-        public CancellationToken Cancellation => default;
-
-        public bool IsInstalled(string architecture) => true;
-
-        public IReadOnlyList<RunResult> Train(IReadOnlyList<RunSpec> specs) => throw new NotSupportedException();
-
-        public void Report(RecipeRow row) => Rows.Add(row);
-
-        public void Attach(ReportItem item)
-        {
-        }
-
-        public void Note(string text) => TestContext.Out.WriteLine(text);
     }
 }

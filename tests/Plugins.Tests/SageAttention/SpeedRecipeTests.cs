@@ -11,7 +11,7 @@ public sealed class SpeedRecipeTests
     [Test]
     public void Run_ShortSequences_ReportsSpeedupAndFloorOfEachLength()
     {
-        var context = new Context();
+        var context = new RecordingContext();
         new SpeedRecipe([64, 96]).Run(context);
         var rows = context.Rows.Where(r => r.Row.StartsWith("length", StringComparison.Ordinal)).ToList();
         Assert.That(rows.Select(r => r.Row), Is.EqualTo(new[] { "length 64", "length 96" }));
@@ -27,7 +27,7 @@ public sealed class SpeedRecipeTests
     [Test]
     public void RunOnACard_MadeUpTimes_ReportsEverySizeOnceWithItsVerdict()
     {
-        var context = new Context();
+        var context = new RecordingContext();
         CardSpeed.Run(context, (dim, length, causal) => (1, length == 16384 && !causal ? 2.6 : 2.5));
         Assert.That(context.Rows, Has.Count.EqualTo(2 * 2 * 5));
         Assert.That(context.Rows.Select(r => r.Row), Is.Unique.And.All.StartWith("on a card, heads of "));
@@ -36,32 +36,5 @@ public sealed class SpeedRecipeTests
             "on a card, heads of 64, length 16,384", "on a card, heads of 128, length 16,384",
         }));
         Assert.That(context.Items.OfType<PlotItem>().Select(p => p.Curves.Count), Is.EqualTo(new[] { 2, 2, 2, 2 }));
-    }
-
-    private sealed class Context : IRecipeContext
-    {
-        public List<RecipeRow> Rows { get; } = [];
-
-        public List<ReportItem> Items { get; } = [];
-
-        public RecipeScale Scale => RecipeScale.Quick;
-
-        public IReadOnlyList<int> Seeds => [1];
-
-        public string? DataPath => null;
-
-        public int Threads => 1;
-
-        public CancellationToken Cancellation => default;
-
-        public bool IsInstalled(string architecture) => true;
-
-        public IReadOnlyList<RunResult> Train(IReadOnlyList<RunSpec> specs) => throw new NotSupportedException();
-
-        public void Report(RecipeRow row) => Rows.Add(row);
-
-        public void Attach(ReportItem item) => Items.Add(item);
-
-        public void Note(string text) => TestContext.Out.WriteLine(text);
     }
 }
