@@ -10,6 +10,7 @@ internal sealed class DoctorCommand() : ZooCommand("doctor", "The environment in
     {
         var output = session.Output;
         var lacking = new List<string>();
+        UserException? mistake = null;
         foreach (var diagnosis in Doctor.Examine(() => session.Plugins))
         {
             output.Record(diagnosis.ToJson());
@@ -17,9 +18,10 @@ internal sealed class DoctorCommand() : ZooCommand("doctor", "The environment in
                 Say(output, diagnosis);
             if (diagnosis is { Needed: true, Status: DiagnosisStatus.Missing })
                 lacking.Add(diagnosis.Part);
+            mistake ??= diagnosis.Mistake;
         }
         if (lacking.Count == 0)
-            return ExitCode.Done;
+            return mistake is null ? ExitCode.Done : throw mistake;
         output.Error($"Zoo cannot work here: {string.Join(", ", lacking)} {(lacking.Count == 1 ? "is" : "are")} missing.");
         return ExitCode.BadEnvironment;
     }

@@ -66,7 +66,9 @@ internal sealed class VerifyCommand : ZooCommand
         var verifier = new Verifier(catalog, device, kernels, card is null ? null : new OnCard(card, kernels));
         var checks = golden.Select(path => verifier.Golden(path)).ToList();
         checks.AddRange(models.Length > 0 ? models.SelectMany(verifier.Of) : golden.Count > 0 ? [] : verifier.Everything());
-        checks = [.. checks.DistinctBy(c => (c.Kind, c.Case))];
+        checks = [.. checks.DistinctBy(c => c.Identity)];
+        foreach (var same in checks.GroupBy(c => (c.Kind, c.Case)).Where(same => same.Count() > 1))
+            output.Note($"Different files hold a case '{same.Key.Case}'; each is run.");
         if (checks.Count == 0)
         {
             output.Note("Nothing is installed that could be verified. `zoo plugins` says where plugins are looked for.");

@@ -194,11 +194,20 @@ internal static class RunPlanner
         }
         catch (ConfigException e)
         {
-            problems.AddRange(e.Problems.Select(p => p.StartsWith('\'')
-                ? $"'{prefix}{p[1..]}".Replace(Suggestion, Suggestion + prefix, StringComparison.Ordinal)
-                : p));
+            problems.AddRange(e.Problems.Select(p => WithPrefix(p, prefix)));
             return null;
         }
+    }
+
+    /// <summary>A problem with the prefix before the key that it begins with, and before the one that it suggests at its end.</summary>
+    private static string WithPrefix(string problem, string prefix)
+    {
+        if (!problem.StartsWith('\''))
+            return problem;
+        var suggestion = problem.EndsWith("'?", StringComparison.Ordinal) ? problem.LastIndexOf(Suggestion, StringComparison.Ordinal) : -1;
+        return suggestion < 0
+            ? $"'{prefix}{problem[1..]}"
+            : $"'{prefix}{problem[1..suggestion]}{Suggestion}{prefix}{problem[(suggestion + Suggestion.Length)..]}";
     }
 
     private static string Words(ModelKind kind) => kind switch

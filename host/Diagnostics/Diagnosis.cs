@@ -14,6 +14,9 @@ internal sealed record Diagnosis(string Part, DiagnosisStatus Status, string Fin
     /// <summary>Whether Zoo cannot work without it.</summary>
     public bool Needed { get; init; }
 
+    /// <summary>What the user typed wrong, where that is why; null elsewhere.</summary>
+    public UserException? Mistake { get; init; }
+
     /// <summary>The record that other programs read.</summary>
     public JsonObject ToJson() => new()
     {

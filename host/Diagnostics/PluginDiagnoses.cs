@@ -15,7 +15,7 @@ internal static class PluginDiagnoses
         }
         catch (UserException e)
         {
-            failure = new Diagnosis("plugins", DiagnosisStatus.Missing, e.Message) { Hint = "Mend --plugins or ZOO_PLUGINS." };
+            failure = new Diagnosis("plugins", DiagnosisStatus.Missing, e.Message) { Hint = "Mend --plugins or ZOO_PLUGINS.", Mistake = e };
         }
         if (failure is not null)
         {

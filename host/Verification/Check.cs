@@ -10,6 +10,12 @@ namespace Zoo.Host.Verification;
 /// <param name="Subject">The model or op.</param>
 internal sealed record Check(string Case, string Kind, string Subject, Func<CheckResult> Work)
 {
+    /// <summary>The bytes of a golden case's file, hashed: two files may have one id and differ. Null for a property.</summary>
+    public string? Content { get; init; }
+
+    /// <summary>What makes a check the same as another, which is then asked once.</summary>
+    public object Identity => (Kind, Case, Content);
+
     /// <summary>A property as a check.</summary>
     public static Check OfProperty(string name, string subject, Func<PropertyOutcome> property) =>
         new(name, CheckResult.Property, subject, () =>

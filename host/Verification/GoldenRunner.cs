@@ -28,11 +28,12 @@ internal sealed class GoldenRunner(Catalog catalog, Device device, KernelChoice 
             model.to(device);
         model.eval();
         var tensors = golden.Load();
-        StateDict.Load(model, tensors.Parameters, $"the case {golden.Id}");
+        var names = new UpstreamNames(installed.Architecture, tensors.Parameters.Keys, $"the case {golden.Id}");
+        StateDict.Load(model, names.ToModel(tensors.Parameters), $"the case {golden.Id}");
         var inputs = OnDevice(tensors.Inputs, tensors.InputGradients);
         using var gradientMode = tensors.Probes.Count > 0 ? null : no_grad();
         var outputs = model.RunCase(inputs);
-        return CompareAll(golden, tensors, outputs, inputs, ModelParameters.ByUpstreamName(model), []);
+        return CompareAll(golden, tensors, outputs, inputs, name => names.GradientOf(name, ModelParameters.ByUpstreamName(model)), []);
     }
 
     private CheckResult RunOp(GoldenCase golden)
@@ -55,11 +56,11 @@ internal sealed class GoldenRunner(Catalog catalog, Device device, KernelChoice 
         }
         using var gradientMode = tensors.Probes.Count > 0 ? null : no_grad();
         var result = op.RunCase(new OpCase(arguments, tensors.Outputs, golden.Config), backends);
-        return CompareAll(golden, tensors, result.Outputs, inputs, parameters, result.Problems);
+        return CompareAll(golden, tensors, result.Outputs, inputs, name => parameters[name].grad, result.Problems);
     }
 
     private static CheckResult CompareAll(
-        GoldenCase golden, GoldenTensors tensors, NamedTensors outputs, NamedTensors inputs, NamedTensors parameters, IEnumerable<string> problems)
+        GoldenCase golden, GoldenTensors tensors, NamedTensors outputs, NamedTensors inputs, Func<string, Tensor?> gradientOf, IEnumerable<string> problems)
     {
         var comparison = new Comparison(golden);
         foreach (var problem in problems)
@@ -87,7 +88,7 @@ internal sealed class GoldenRunner(Catalog catalog, Device device, KernelChoice 
         foreach (var (name, expected) in tensors.InputGradients)
             comparison.Add($"grad.in.{name}", inputs[name].grad, expected, "was reached by no gradient");
         foreach (var (name, expected) in tensors.ParameterGradients)
-            comparison.Add($"grad.param.{name}", parameters[name].grad, expected, "was reached by no gradient");
+            comparison.Add($"grad.param.{name}", gradientOf(name), expected, "was reached by no gradient");
         return comparison.Result();
     }
 

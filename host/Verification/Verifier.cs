@@ -63,12 +63,12 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
         try
         {
             var golden = GoldenCase.Open(path);
-            return wanted(golden) ? Golden(golden) : null;
+            return wanted(golden) ? Golden(golden) with { Content = GoldenFiles.Hash(path) } : null;
         }
         catch (BadFileException e)
         {
             var name = Path.GetFileNameWithoutExtension(path);
-            return new Check(name, CheckResult.Golden, name, () => throw e);
+            return new Check(name, CheckResult.Golden, name, () => throw e) { Content = Path.GetFullPath(path) };
         }
     }
 

@@ -182,6 +182,16 @@ internal sealed class TrainCommandTests
         Assert.That(Directory.GetFileSystemEntries(_out), Is.Empty, "no run folder is left");
     }
 
+    /// <summary>The prefix belongs before the key and before what is suggested at the end, wherever else those words stand.</summary>
+    [Test]
+    public void Train_UnknownKeyWithTheWordsOfASuggestion_IsNamedAsTyped()
+    {
+        var refused = ZooProcess.Run(["train", "lenet1989", "--set", "train.Did you mean 'lr=1", "--out", _out]);
+
+        Assert.That(refused.ExitCode, Is.EqualTo(2));
+        Assert.That(refused.Error, Does.Contain("'train.Did you mean 'lr' is no key of it."));
+    }
+
     [Test]
     public void Run_UnknownVerb_NamesTheNearest()
     {

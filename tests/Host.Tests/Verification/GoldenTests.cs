@@ -82,6 +82,33 @@ public sealed class GoldenTests
             .And.Contain("'_scale' is [7] but must be [5]"));
     }
 
+    /// <summary>An architecture that knows the names of several projects takes a case under any of them, gradients with them.</summary>
+    [Test]
+    public void Run_NamesOfAnotherProject_AreTheModels()
+    {
+        var golden = GoldenTestCase.OfModel();
+        foreach (var prefix in (string[])["param.", "grad.param."])
+        {
+            golden.Tensors.Remove(prefix + "_second.weight", out var weight);
+            golden.Tensors[prefix + "theirs._second.weight"] = weight!.t().contiguous();
+        }
+        var result = Run(golden, Fault.None);
+        Assert.That(result.Reason, Is.Null);
+        Assert.That(result.Status, Is.EqualTo(CheckStatus.Pass));
+        golden.Tensors["grad.param.theirs._second.weight"] = golden.Tensors["grad.param.theirs._second.weight"] + 1;
+        Assert.That(Run(golden, Fault.None).Reason, Does.StartWith("grad.param.theirs._second.weight["));
+    }
+
+    [Test]
+    public void Run_TwoNamesOfOneParameter_AreNamed()
+    {
+        var golden = GoldenTestCase.OfModel();
+        golden.Tensors["param.theirs._scale"] = golden.Tensors["param._scale"];
+        var result = Run(golden, Fault.None);
+        Assert.That(result.Status, Is.EqualTo(CheckStatus.Fail));
+        Assert.That(result.Reason, Does.Match("'(theirs\\.)?_scale' and '(theirs\\.)?_scale' are both its '_scale'"));
+    }
+
     [Test]
     public void Run_ConfigDoesNotFit_NamesTheKey()
     {

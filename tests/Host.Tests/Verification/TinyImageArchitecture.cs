@@ -25,5 +25,14 @@ internal sealed class TinyImageArchitecture(Fault fault) : Architecture<TinyImag
         return base.ReadConfig(preset, values);
     }
 
+    /// <summary>Another project's names begin with "theirs." and its matrices are [in, out].</summary>
+    public override UpstreamTensor? FindUpstream(string name)
+    {
+        const string theirs = "theirs.";
+        return name.StartsWith(theirs, StringComparison.Ordinal)
+            ? new(name[theirs.Length..]) { Transposed = name.EndsWith(".weight", StringComparison.Ordinal) }
+            : new(name);
+    }
+
     protected override Model CreateModel(TinyImageConfig config, BuildContext context) => new TinyImageModel(config, fault);
 }

@@ -61,6 +61,24 @@ public sealed class VerifyCommandTests
     }
 
     [Test]
+    public void Verify_TwoFilesWithOneCaseId_RunsBothAndSaysSo()
+    {
+        using var scope = TorchSharp.torch.NewDisposeScope();
+        var original = Path.Combine(ZooProcess.Folder, "plugins", "LeNet", "golden", "lenet1989-init.safetensors");
+        using var file = SafeTensorsFile.Open(original);
+        var tensors = file.LoadAll();
+        tensors["out.logits"] = tensors["out.logits"] + 0.1f;
+        SafeTensorsWriter.Write(Path.Combine(_folder.FullName, "b.safetensors"), tensors, file.Metadata);
+        File.Copy(original, Path.Combine(_folder.FullName, "a.safetensors"));
+        File.Copy(original, Path.Combine(_folder.FullName, "c.safetensors"));      // the same once more
+
+        var outcome = ZooProcess.Run(["verify", "--golden", _folder.FullName, "--json"]);
+        Assert.That(outcome.ExitCode, Is.EqualTo(1));
+        Assert.That(outcome.Records.Select(r => (string)r["status"]!), Is.EqualTo((string[])["pass", "fail"]));
+        Assert.That(outcome.Error, Does.Contain("Different files hold a case 'lenet1989-init'; each is run."));
+    }
+
+    [Test]
     public void Verify_CaseOfAnUnknownName_IsUnsupportedAndStrictFails()
     {
         var path = Unknown();
@@ -155,6 +173,16 @@ public sealed class VerifyCommandTests
         Assert.That(outcome.Output, Does.Contain("missing  libtorch").And.Contain("memory"));
         Assert.That(outcome.Error, Does.Contain("Zoo cannot work here: libtorch is missing."));
         Assert.That(ZooProcess.Run(["verify"], environment: environment).ExitCode, Is.EqualTo(3));
+    }
+
+    [Test]
+    public void Doctor_PluginFolderMissing_IsExitCode2AndStillTellsTheRest()
+    {
+        var missing = Path.Combine(_folder.FullName, "nowhere");
+        var outcome = ZooProcess.Run(["doctor", "--plugins", missing]);
+        Assert.That(outcome.ExitCode, Is.EqualTo(2));
+        Assert.That(outcome.Output, Does.Contain("missing  plugins").And.Contain("memory"));
+        Assert.That(outcome.Error.Trim(), Does.EndWith($"--plugins {missing}: there is no such folder."));
     }
 
     private string Unknown()

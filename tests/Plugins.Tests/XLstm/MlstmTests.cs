@@ -142,6 +142,68 @@ public sealed class MlstmTests
         }
     }
 
+    /// <summary>
+    /// Where q · n comes near 0, gradients are large and the forget gates' are what little is left of them: they hold as the original's recurrence has
+    /// them, each to 1e-4 of itself.
+    /// </summary>
+    [Test]
+    public void Kernel_ProductNearZero_ForgetGatesKeepSmallGradients([Values(1, 4, 8, 36)] int seed)
+    {
+        using var scope = NewDisposeScope();
+        var inputs = Inputs(1, 2, 70, 8, 8);
+        manual_seed(seed);
+        (inputs["i"], inputs["f"]) = (8 * randn(1, 2, 70), 8 * randn(1, 2, 70));
+        var (got, exact) = GradientsOf(inputs, "f");
+        Assert.That(((got - exact).abs() - exact.abs() * 1e-4).max().item<double>(), Is.LessThan(3e-5));
+    }
+
+    /// <summary>Nothing crosses into the first step from the empty state, whatever rounding makes of the rest.</summary>
+    [Test]
+    public void Kernel_EmptyState_GivesTheFirstForgetGateNothing()
+    {
+        using var scope = NewDisposeScope();
+        var inputs = Inputs(1, 2, 20, 6, 6);
+        inputs["i"] = inputs["i"] + 40;
+        Assert.That(GradientsOf(inputs, "f").Got.narrow(2, 0, 1).abs().max().item<double>(), Is.Zero);
+    }
+
+    /// <summary>An m that is never exceeded: its gradient is that of the final m, and what ⟨∂C, C⟩ adds and takes must not be left over.</summary>
+    [Test]
+    public void Kernel_InitialMaximumStays_ItsGradientIsExact()
+    {
+        using var scope = NewDisposeScope();
+        var inputs = Inputs(2, 1, 11, 4, 4, State);
+        inputs["m0"] = full([2, 1, 1], 20f);
+        var (got, exact) = GradientsOf(inputs, "m0");
+        Assert.That((got - exact).abs().max().item<double>(), Is.LessThan(2e-6));     // measured
+    }
+
+    /// <summary>The gradient of one input from the kernel and from float64, with random gradients of every output.</summary>
+    private static (Tensor Got, Tensor Exact) GradientsOf(NamedTensors inputs, string name)
+    {
+        NamedTensors Run(ScalarType dtype, string backend, out Tensor wanted)
+        {
+            var own = new NamedTensors();
+            foreach (var (key, tensor) in inputs)
+                own[key] = tensor.detach().to(dtype, copy: true).requires_grad_(key == name);
+            wanted = own[name];
+            return Mlstm.Instance.Invoke(own, OpOptions.None, KernelChoice.Parse(backend)).Outputs;
+        }
+
+        var outputs = Run(float32, "cpu", out var got);
+        var exactOutputs = Run(float64, "reference", out var exact);
+        var (loss, exactLoss) = (zeros(1), zeros(1, float64));
+        foreach (var output in Mlstm.Instance.Outputs)
+        {
+            var probe = randn(outputs[output].shape);
+            loss = loss + (outputs[output] * probe).sum();
+            exactLoss = exactLoss + (exactOutputs[output] * probe.to(float64)).sum();
+        }
+        Gradients.Backward(loss.sum());
+        Gradients.Backward(exactLoss.sum());
+        return (got.grad!.to(float64), exact.grad!);
+    }
+
     /// <summary>Padding: where the input gate is shut and the forget gate open, the state stays, and so does what follows.</summary>
     [Test]
     public void Kernel_PaddingBefore_ChangesNothing()

@@ -7,13 +7,12 @@ namespace Zoo.XLstm.Ops.Mlstm;
 /// <summary>The backward of one head of one sequence, from the last chunk to the first. README.md beside this file derives it.</summary>
 internal unsafe struct MlstmBackward : ISimdKernel
 {
-    private const int Parts = 19 + MlstmGates.Parts;
+    private const int Parts = 20 + MlstmGates.Parts;
 
     public MlstmSizes Sizes;
     public float Epsilon;
     public bool HasInitial;                 // whether the state before the first chunk may be other than empty
     public float* Q, K, V, I, F, H;
-    public float* C, N;                     // after the last chunk
     public float* Denominators, Products;
     public float* States, Norms;
     public double* Maxima;
@@ -34,8 +33,6 @@ internal unsafe struct MlstmBackward : ISimdKernel
             I = I + steps,
             F = F + steps,
             H = H + steps * values,
-            C = C + state,
-            N = N + sequence * keys,
             Denominators = Denominators + steps,
             Products = Products + steps,
             States = States + chunks * Sizes.StateSize,
@@ -66,7 +63,7 @@ internal unsafe struct MlstmBackward : ISimdKernel
         int paddedKeys = Sizes.PaddedKeyDim, paddedValues = Sizes.PaddedValueDim, paddedChunk = Sizes.PaddedChunk;
         long keyRows = (long)steps * paddedKeys, valueRows = (long)steps * paddedValues, square = (long)steps * paddedChunk;
         var scratch = Scratch.Of(MlstmGates.Size(paddedChunk) + 2L * values * paddedKeys + Sizes.StateSize + keys
-            + (long)(keys + values) * paddedChunk + 2 * square + 3 * keyRows + 3 * valueRows + 7L * paddedChunk, Parts);
+            + (long)(keys + values) * paddedChunk + 2 * square + 3 * keyRows + 3 * valueRows + 8L * paddedChunk, Parts);
         var gates = new MlstmGates(scratch, paddedChunk);
         float* gradC = scratch.Take(Sizes.StateSize), gradN = scratch.Take(keys);
         float* stateByValue = scratch.Take((long)values * paddedKeys), gradCByValue = scratch.Take((long)values * paddedKeys);
@@ -74,14 +71,13 @@ internal unsafe struct MlstmBackward : ISimdKernel
         float* scores = scratch.Take(square), gradScores = scratch.Take(square);
         float* queriesPadded = scratch.Take(keyRows), keysPadded = scratch.Take(keyRows), keySums = scratch.Take(keyRows);
         float* gradSums = scratch.Take(valueRows), valueSums = scratch.Take(valueRows);
-        float* gradProducts = scratch.Take(paddedChunk), rowGrads = scratch.Take(paddedChunk), maximumGrads = scratch.Take(paddedChunk);
-        float* gradInput = scratch.Take(paddedChunk);
+        float* gradProducts = scratch.Take(paddedChunk), leastGrads = scratch.Take(paddedChunk), maximumGrads = scratch.Take(paddedChunk);
+        float* gradInput = scratch.Take(paddedChunk), crossing = scratch.Take(paddedChunk), crossingWrites = scratch.Take(paddedChunk);
 
         Rows.Load(GradC, keys, values, gradC, paddedValues);
         Rows.Load(GradN, 1, keys, gradN, keys);
         var hasFuture = GradC != null || GradN != null;     // a gradient of the state after the chunk
-        // The gradient of m alone, beside the scale that the state has with it: what ε leaves, and what the final state's gradient brings.
-        double maximumGrad = (GradM == null ? 0 : *GradM) - (GradC == null ? 0 : Inner<W>(GradC, C, (long)keys * values)) - (GradN == null ? 0 : Inner<W>(GradN, N, keys));
+        var later = new Later { Maximum = GradM == null ? 0 : *GradM, Residue = GradM == null ? 0 : *GradM, IsOfFinalState = hasFuture };
         for (var chunk = Sizes.ChunkCount - 1; chunk >= 0; chunk--)
         {
             var start = chunk * steps;
@@ -92,9 +88,10 @@ internal unsafe struct MlstmBackward : ISimdKernel
             float* k = Rows.Padded(K + (long)start * keys, count, keys, keysPadded, paddedKeys);
             var v = V + (long)start * values;
             gates.Fill<W>(I + start, F + start, count, paddedChunk, Maxima[chunk]);
-            var stateScale = hasFuture ? StateScale<W>(chunk, gradC, gradN, paddedValues) : 0.0;
+            // What goes through the whole chunk: from the state before it to the one after.
+            var through = hasFuture && hasState ? gates.Decay * (Inner<W>(gradC, c, Sizes.StateSize) + Inner<W>(gradN, n, keys)) : 0.0;
 
-            Divided<W>(start, count, gradSums, gradProducts, rowGrads, maximumGrads, paddedValues);
+            Divided<W>(start, count, gradSums, gradProducts, leastGrads, maximumGrads, paddedValues);
             TileProduct.Transpose<W>(count, keys, k, paddedKeys, keysByDim, paddedChunk, paddedChunk, 1 / MathF.Sqrt(keys));
             TileProduct.Transpose<W>(count, values, v, values, valuesByDim, paddedChunk, paddedChunk, 1);
             MlstmForward.Scores<W>(Q + (long)start * keys, keysByDim, scores, count, keys, paddedChunk);
@@ -105,21 +102,22 @@ internal unsafe struct MlstmBackward : ISimdKernel
                 TileProduct.Run<W>(rows, columns, values, gradSums + (long)t * paddedValues, paddedValues, 1,
                     valuesByDim, paddedChunk, gradScores + (long)t * paddedChunk, paddedChunk, add: false);
             }
-            Weigh<W>(gates, scores, gradScores, gradProducts, gradInput, count, paddedChunk, 1 / MathF.Sqrt(keys));
+            Weigh<W>(gates, scores, gradScores, gradProducts, gradInput, crossing, count, paddedChunk, 1 / MathF.Sqrt(keys));
 
-            if (GradQ != null)
-                Queries<W>(gates, k, c, n, stateByValue, gradScores, gradSums, gradProducts, keySums, start, count, hasState);
+            Queries<W>(gates, q, k, c, n, stateByValue, gradScores, gradSums, gradProducts, keySums, crossingWrites, start, count, hasState);
+            Suffixes(crossingWrites, crossing, through, count);
             // Everything that asks for weighed keys, and the keys' own gradient.
             if (hasFuture)
             {
                 for (var d = 0; d < keys; d++)
                     Rows.Multiply<W>(keysByDim + (long)d * paddedChunk, gates.KeyWeight, paddedChunk);
             }
-            Keys<W>(gates, q, v, gradC, gradN, gradCByValue, gradScores, gradInput, keySums, start, count, hasFuture);
+            Keys<W>(gates, q, v, gradC, gradN, gradCByValue, gradScores, crossingWrites, keySums, start, count, hasFuture);
+            Prefixes(crossingWrites, crossing, gradInput, count);
             if (GradV != null)
                 Values<W>(scores, keysByDim, gradC, gradSums, valueSums, start, count, hasFuture);
 
-            Gates<W>(gates, gradInput, rowGrads, maximumGrads, ref maximumGrad, stateScale, start, count);
+            Gates(gates, gradInput, crossing, leastGrads, maximumGrads, ref later, start, count);
             StateBefore<W>(gates, q, gradC, gradN, gradSums, gradProducts, count, hasFuture);
             hasFuture = true;
         }
@@ -128,23 +126,7 @@ internal unsafe struct MlstmBackward : ISimdKernel
         if (GradN0 != null)
             new Span<float>(gradN, keys).CopyTo(new Span<float>(GradN0, keys));
         if (GradM0 != null)
-            *GradM0 = (float)(maximumGrad + (hasFuture && HasInitial ? StateScale<W>(-1, gradC, gradN, paddedValues) : 0));
-    }
-
-    /// <summary>⟨∂C, C⟩ + ⟨∂n, n⟩ of the state after a chunk: how the loss changes with the scale of all that was written before.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly double StateScale<W>(int chunk, float* gradC, float* gradN, int paddedValues)
-        where W : struct, ILanes<W>
-    {
-        if (chunk + 1 < Sizes.ChunkCount)
-        {
-            return Inner<W>(gradC, States + (chunk + 1) * Sizes.StateSize, Sizes.StateSize)
-                + Inner<W>(gradN, Norms + (long)(chunk + 1) * Sizes.KeyDim, Sizes.KeyDim);
-        }
-        var total = (double)Inner<W>(gradN, N, Sizes.KeyDim);
-        for (var d = 0L; d < Sizes.KeyDim; d++)
-            total += Rows.Dot<W>(gradC + d * paddedValues, C + d * Sizes.ValueDim, Sizes.ValueDim);
-        return total;
+            *GradM0 = (float)later.Maximum;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -159,11 +141,11 @@ internal unsafe struct MlstmBackward : ISimdKernel
     }
 
     /// <summary>
-    /// Back through h = sums / denominator: u = ∂h / denominator in <paramref name="gradSums"/>, the gradient of q·n, that of the row's scale, and
-    /// that of m_t itself.
+    /// Back through h = sums / denominator: u = ∂h / denominator in <paramref name="gradSums"/>, the gradient of q·n, that of m_t
+    /// by the least denominator, and what it leaves of m_t's where the whole row's scale is taken off.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Divided<W>(int start, int count, float* gradSums, float* gradProducts, float* rowGrads, float* maximumGrads, int paddedValues)
+    private readonly void Divided<W>(int start, int count, float* gradSums, float* gradProducts, float* leastGrads, float* maximumGrads, int paddedValues)
         where W : struct, ILanes<W>
     {
         var values = Sizes.ValueDim;
@@ -173,7 +155,7 @@ internal unsafe struct MlstmBackward : ISimdKernel
             if (GradH == null)
             {
                 new Span<float>(target, paddedValues).Clear();
-                gradProducts[t] = rowGrads[t] = maximumGrads[t] = 0;
+                gradProducts[t] = leastGrads[t] = maximumGrads[t] = 0;
                 continue;
             }
             var row = (start + t) * (long)values;
@@ -183,45 +165,52 @@ internal unsafe struct MlstmBackward : ISimdKernel
             Rows.Scale<W>(target, paddedValues, inverse);
             var along = Rows.Dot<W>(GradH + row, H + row, values);
             gradProducts[t] = product == 0 ? 0 : -along * inverse * MathF.Sign(product);
-            rowGrads[t] = product == 0 ? along : along * Epsilon * inverse;     // along · (1 - |q n| / denominator)
+            leastGrads[t] = product == 0 ? along - along * Epsilon * inverse : 0;      // along · exp(-m) / denominator
             maximumGrads[t] = -along * Epsilon * inverse;
         }
     }
 
-    /// <summary>scores become weighed scores P, gradScores those of q · k; the columns' sums of P ⊙ ∂P go to the input gates.</summary>
+    /// <summary>
+    /// scores become weighed scores P, gradScores those of q · k; the columns' sums of P ⊙ ∂P go to the input gates. From the last row to the first, so that
+    /// what lies left of a row's own step, summed, is what rows from there on take from steps before it.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Weigh<W>(
-        in MlstmGates given, float* scores, float* gradScores, float* gradProducts, float* gradInput, int count, int paddedChunk, float keyScale)
+        in MlstmGates given, float* scores, float* gradScores, float* gradProducts, float* gradInput, float* crossing, int count, int paddedChunk, float keyScale)
         where W : struct, ILanes<W>
     {
         var gates = given;
         var lanes = Rows.Lanes<W>();
         var scale = W.Create(keyScale);
         new Span<float>(gradInput, paddedChunk).Clear();
-        for (var t = 0; t < count; t++, scores += paddedChunk, gradScores += paddedChunk)
+        scores += (long)count * paddedChunk;
+        gradScores += (long)count * paddedChunk;
+        for (var t = count - 1; t >= 0; t--)
         {
-            W high = W.Create(gates.RowHigh[t]), low = W.Create(gates.RowLow[t]), product = W.Create(gradProducts[t]);
+            scores -= paddedChunk;
+            gradScores -= paddedChunk;
+            W high = W.Create(gates.RowHigh[t]), low = W.Create(gates.RowLow[t]), product = W.Create(gradProducts[t]), sum = W.Zero;
             var j = 0;
-            for (; j + W.Count <= t + 1; j += W.Count)
+            for (; j + W.Count <= t; j += W.Count)
             {
                 var weight = gates.Weights(j, high, low);
                 var weighed = W.Load(scores + j) * weight;
                 var grad = W.Load(gradScores + j) + product;
                 weighed.Store(scores + j);
                 (grad * weight * scale).Store(gradScores + j);
-                W.MultiplyAdd(weighed, grad, W.Load(gradInput + j)).Store(gradInput + j);
+                var total = W.MultiplyAdd(weighed, grad, W.Load(gradInput + j));
+                total.Store(gradInput + j);
+                sum += total;
             }
-            if (j <= t)
-            {
-                var weight = Rows.OnlyFirst(gates.Weights(j, high, low), t + 1 - j, lanes);
-                var weighed = Rows.OnlyFirst(W.Load(scores + j), t + 1 - j, lanes) * weight;
-                var grad = Rows.OnlyFirst(W.Load(gradScores + j) + product, t + 1 - j, lanes);
-                weighed.Store(scores + j);
-                (grad * weight * scale).Store(gradScores + j);
-                W.MultiplyAdd(weighed, grad, W.Load(gradInput + j)).Store(gradInput + j);
-                j += W.Count;
-            }
-            for (; j < t + TileProduct.Rows && j < paddedChunk; j += W.Count)
+            var lastWeight = Rows.OnlyFirst(gates.Weights(j, high, low), t + 1 - j, lanes);
+            var lastWeighed = Rows.OnlyFirst(W.Load(scores + j), t + 1 - j, lanes) * lastWeight;
+            var lastGrad = Rows.OnlyFirst(W.Load(gradScores + j) + product, t + 1 - j, lanes);
+            lastWeighed.Store(scores + j);
+            (lastGrad * lastWeight * scale).Store(gradScores + j);
+            var lastTotal = W.MultiplyAdd(lastWeighed, lastGrad, W.Load(gradInput + j));
+            lastTotal.Store(gradInput + j);
+            crossing[t] = W.Sum(sum + Rows.OnlyFirst(lastTotal, t - j, lanes));
+            for (j += W.Count; j < t + TileProduct.Rows && j < paddedChunk; j += W.Count)
             {
                 W.Zero.Store(scores + j);
                 W.Zero.Store(gradScores + j);
@@ -229,16 +218,18 @@ internal unsafe struct MlstmBackward : ISimdKernel
         }
     }
 
-    /// <summary>∂q_t = s_t (C u_t + r_t n) + Σ_j ∂S_tj k_j.</summary>
+    /// <summary>∂q_t = s_t (C u_t + r_t n) + Σ_j ∂S_tj k_j; what the first part takes from q_t is what row t takes from the state before the chunk.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Queries<W>(
-        in MlstmGates gates, float* k, float* c, float* n, float* stateByValue, float* gradScores, float* gradSums, float* gradProducts,
-        float* keySums, int start, int count, bool hasState)
+        in MlstmGates gates, float* q, float* k, float* c, float* n, float* stateByValue, float* gradScores, float* gradSums, float* gradProducts,
+        float* keySums, float* fromState, int start, int count, bool hasState)
         where W : struct, ILanes<W>
     {
         int keys = Sizes.KeyDim, values = Sizes.ValueDim, paddedKeys = Sizes.PaddedKeyDim, paddedValues = Sizes.PaddedValueDim;
         var paddedChunk = Sizes.PaddedChunk;
-        var target = keys == paddedKeys ? GradQ + (long)start * keys : keySums;
+        var target = GradQ != null && keys == paddedKeys ? GradQ + (long)start * keys : keySums;
+        if (!hasState)
+            new Span<float>(fromState, count).Clear();
         if (hasState)
         {
             TileProduct.Transpose<W>(keys, values, c, paddedValues, stateByValue, paddedKeys, paddedKeys, 1);
@@ -247,8 +238,11 @@ internal unsafe struct MlstmBackward : ISimdKernel
             {
                 Rows.AddScaled<W>(target + (long)t * paddedKeys, gradProducts[t], n, keys);
                 Rows.Scale<W>(target + (long)t * paddedKeys, paddedKeys, gates.StateWeight[t]);
+                fromState[t] = Rows.Dot<W>(target + (long)t * paddedKeys, q + (long)t * paddedKeys, keys);
             }
         }
+        if (GradQ == null)
+            return;
         for (var t = 0; t < count; t += TileProduct.Rows)
         {
             var rows = Math.Min(TileProduct.Rows, count - t);
@@ -259,13 +253,15 @@ internal unsafe struct MlstmBackward : ISimdKernel
             Rows.Store(keySums, count, keys, paddedKeys, GradQ + (long)start * keys);
     }
 
-    /// <summary>∂k_j = Σ_t ∂S_tj q_t + w_j/√D (∂C v_j + ∂n); what the second part takes from k_j goes to the input gate.</summary>
+    /// <summary>∂k_j = Σ_t ∂S_tj q_t + w_j/√D (∂C v_j + ∂n); what the second part takes from k_j is what the state after the chunk takes from step j.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Keys<W>(
-        in MlstmGates gates, float* q, float* v, float* gradC, float* gradN, float* gradCByValue, float* gradScores, float* gradInput,
+        in MlstmGates gates, float* q, float* v, float* gradC, float* gradN, float* gradCByValue, float* gradScores, float* toState,
         float* keySums, int start, int count, bool hasFuture)
         where W : struct, ILanes<W>
     {
+        if (!hasFuture)
+            new Span<float>(toState, count).Clear();
         if (GradK == null && !hasFuture)
             return;
         int keys = Sizes.KeyDim, values = Sizes.ValueDim, paddedKeys = Sizes.PaddedKeyDim, paddedValues = Sizes.PaddedValueDim;
@@ -280,7 +276,7 @@ internal unsafe struct MlstmBackward : ISimdKernel
                 var row = keySums + (long)j * paddedKeys;
                 Rows.AddScaled<W>(row, 1, gradN, keys);
                 Rows.Scale<W>(row, paddedKeys, gates.KeyWeight[j] * keyScale);
-                gradInput[j] += Rows.Dot<W>(row, K + (long)(start + j) * keys, keys);
+                toState[j] = Rows.Dot<W>(row, K + (long)(start + j) * keys, keys);
             }
         }
         if (GradK == null)
@@ -315,27 +311,49 @@ internal unsafe struct MlstmBackward : ISimdKernel
             Rows.Store(valueSums, count, values, paddedValues, GradV + (long)start * values);
     }
 
-    /// <summary>∂i and ∂f of a chunk: what crosses each step, and what is left of m's own gradient, along the way that the maximum went.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Gates<W>(
-        in MlstmGates gates, float* gradInput, float* rowGrads, float* maximumGrads, ref double maximumGrad, double stateScale, int start, int count)
-        where W : struct, ILanes<W>
+    /// <summary>Adds what goes through the whole chunk, and what rows from each step on take from the state before it.</summary>
+    private static void Suffixes(float* fromState, float* crossing, double through, int count)
     {
-        var crossing = stateScale;
+        for (var t = count - 1; t >= 0; t--)
+            crossing[t] = (float)(crossing[t] + (through += fromState[t]));
+    }
+
+    /// <summary>Adds what the state after the chunk takes from the steps before each.</summary>
+    private static void Prefixes(float* toState, float* crossing, float* gradInput, int count)
+    {
+        var sum = 0.0;
+        for (var t = 0; t < count; t++)
+        {
+            crossing[t] = (float)(crossing[t] + sum);
+            sum += toState[t];
+            gradInput[t] += toState[t];
+        }
+    }
+
+    /// <summary>
+    /// ∂i and ∂f of a chunk. The way of the maximum takes m's whole gradient, which has nearly all of the weights' own gradients in it with the other sign: so
+    /// that nothing is left of two large numbers, what lies on that way is reckoned without the weight that is 1.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Gates(
+        in MlstmGates gates, float* gradInput, float* crossing, float* leastGrads, float* maximumGrads, ref Later later, int start, int count)
+    {
         for (var t = count - 1; t >= 0; t--)
         {
-            crossing += rowGrads[t] - gradInput[t];
-            maximumGrad += maximumGrads[t];
-            var (input, forget) = ((double)gradInput[t], crossing);
+            double input = gradInput[t], forget = crossing[t];
+            var maximum = later.Maximum + leastGrads[t];
+            later.Residue += maximumGrads[t];
             if (gates.FromInput[t] != 0)
             {
-                input += maximumGrad;
-                maximumGrad = 0;
+                input = later.IsOfFinalState ? maximum - forget : input + later.Residue;
+                later.Residue = 0;
+                later.IsOfFinalState = false;
             }
             else
             {
-                forget += maximumGrad;
+                forget = maximum - input;
             }
+            later.Maximum = forget;
             if (GradI != null)
                 GradI[start + t] = (float)input;
             if (GradF != null)
@@ -359,5 +377,18 @@ internal unsafe struct MlstmBackward : ISimdKernel
             Rows.AddScaled<W>(gradN, gradProducts[t] * gates.StateWeight[t], q + (long)t * paddedKeys, keys);
         }
         TileProduct.Run<W>(keys, paddedValues, count, q, 1, paddedKeys, gradSums, paddedValues, gradC, paddedValues, add: hasFuture);
+    }
+
+    /// <summary>What the steps after one have left of m's gradient.</summary>
+    private struct Later
+    {
+        /// <summary>The gradient of m after the step.</summary>
+        public double Maximum;
+
+        /// <summary>What of it goes beyond the gradients of the weights, since the last input gate that set m: by ε alone.</summary>
+        public double Residue;
+
+        /// <summary>Whether no input gate has set m since, and the final state has gradients: then the residue is not that of ε alone.</summary>
+        public bool IsOfFinalState;
     }
 }

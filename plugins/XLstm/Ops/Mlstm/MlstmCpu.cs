@@ -27,6 +27,8 @@ internal sealed unsafe class MlstmCpu : OpKernel
         ];
     }
 
+    public override bool ReadsOutput(string output) => output == "h";
+
     public override void Forward(OpCall call, KernelArrays arrays)
     {
         var whole = new MlstmForward
@@ -70,8 +72,6 @@ internal sealed unsafe class MlstmCpu : OpKernel
             I = arrays["i"].Float32,
             F = arrays["f"].Float32,
             H = arrays["h"].Float32,
-            C = arrays["c"].Float32,
-            N = arrays["n"].Float32,
             Denominators = arrays[Denominators].Float32,
             Products = arrays[Products].Float32,
             States = arrays[States].Float32,
