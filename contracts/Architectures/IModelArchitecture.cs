@@ -41,6 +41,11 @@ public interface IModelArchitecture
     /// </returns>
     UpstreamTensor? FindUpstream(string name) => new(name);
 
+    /// <summary>As <see cref="FindUpstream(string)"/>, for an architecture whose checkpoints' names do not say it all.</summary>
+    /// <param name="name">Its name in the checkpoint.</param>
+    /// <param name="config">What <see cref="ReadUpstreamConfig"/> made of the checkpoint's config.</param>
+    UpstreamTensor? FindUpstream(string name, ModelConfig config) => FindUpstream(name);
+
     /// <summary>The config keys that a task or benchmark implies (vocabulary, length, classes), used unless the user sets them.</summary>
     JsonObject ImpliedBy(TaskShape shape) => [];
 

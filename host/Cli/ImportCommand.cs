@@ -62,7 +62,7 @@ internal sealed class ImportCommand : ZooCommand
         if (isPacked && !installed.Info.Abilities.HasFlag(ModelAbilities.Packed))
             throw new UserException($"'{weights.Path}' holds weights packed as {packedFormat}, and {installed.Info.Name} has no packed form.");
         using var model = ModelOutline.Build(installed.Architecture, config, catalog.Ops, isPacked);
-        var (tensors, import) = Match(installed.Architecture, model, weights);
+        var (tensors, import) = Match(installed.Architecture, config, model, weights);
         if (isPacked)
             CheckPacked(model, tensors, weights, packedFormat!);
         using var folder = RunFolder.Create(
@@ -102,13 +102,13 @@ internal sealed class ImportCommand : ZooCommand
 
     /// <summary>The checkpoint's tensors under the model's keys.</summary>
     /// <exception cref="UserException">Tensors are missing, unknown or of another shape; all are named.</exception>
-    internal static (NamedTensors Tensors, ImportRecord Import) Match(IModelArchitecture architecture, Model model, Weights weights)
+    internal static (NamedTensors Tensors, ImportRecord Import) Match(IModelArchitecture architecture, ModelConfig config, Model model, Weights weights)
     {
         var (renamed, imported, left) = (new NamedTensors(), new List<ImportRecord.ImportedTensor>(), new List<string>());
         var doubled = new List<string>();
         foreach (var (name, tensor) in weights.LoadAll())
         {
-            if (architecture.FindUpstream(name) is not { } found)
+            if (architecture.FindUpstream(name, config) is not { } found)
             {
                 left.Add(name);
                 continue;

@@ -28,7 +28,7 @@ internal sealed class GoldenRunner(Catalog catalog, Device device, KernelChoice 
             model.to(device);
         model.eval();
         var tensors = golden.Load();
-        var names = new UpstreamNames(installed.Architecture, tensors.Parameters.Keys, $"the case {golden.Id}");
+        var names = new UpstreamNames(installed.Architecture, config, tensors.Parameters.Keys, $"the case {golden.Id}");
         StateDict.Load(model, names.ToModel(tensors.Parameters), $"the case {golden.Id}");
         var inputs = OnDevice(tensors.Inputs, tensors.InputGradients);
         using var gradientMode = tensors.Probes.Count > 0 ? null : no_grad();

@@ -9,15 +9,16 @@ internal sealed class UpstreamNames
     private readonly Dictionary<string, UpstreamTensor> _known = new(StringComparer.Ordinal);
 
     /// <param name="architecture">Says which of its tensors a name means.</param>
+    /// <param name="config">The case's config.</param>
     /// <param name="names">The case's names.</param>
     /// <param name="source">Whose names they are, for the message.</param>
     /// <exception cref="UserException">Two names mean one tensor.</exception>
-    public UpstreamNames(IModelArchitecture architecture, IEnumerable<string> names, string source)
+    public UpstreamNames(IModelArchitecture architecture, ModelConfig config, IEnumerable<string> names, string source)
     {
         var firsts = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var name in names)
         {
-            if (architecture.FindUpstream(name) is not { } found)
+            if (architecture.FindUpstream(name, config) is not { } found)
                 continue;
             if (!firsts.TryAdd(found.Key, name))
                 throw new UserException($"The tensors of {source} do not fit {architecture.Info.Name}: '{name}' and '{firsts[found.Key]}' are both its '{found.Key}'.");

@@ -38,6 +38,9 @@ public sealed record LlamaConfig : TransformerConfig
     /// <summary>The base of the rotary angles' frequencies.</summary>
     [JsonPropertyName("rope_theta")] public double RopeTheta { get; init; } = 10_000;
 
+    /// <summary>How the angles are stretched for longer sequences; null for not at all.</summary>
+    [JsonPropertyName("rope_scaling")] public RopeScaling? RopeScaling { get; init; }
+
     /// <summary>Whether the embedding is the head as well.</summary>
     [JsonPropertyName("tie_word_embeddings")] public bool TieEmbeddings { get; init; }
 

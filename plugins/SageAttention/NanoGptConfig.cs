@@ -35,6 +35,10 @@ public sealed record NanoGptConfig : TransformerConfig
     /// <summary>Whether linear layers and LayerNorms have a bias, as GPT-2's have.</summary>
     [JsonPropertyName("bias")] public bool HasBias { get; init; }
 
+    /// <summary>Whether the checkpoint that the config came with has its matrices [in, out], as Hugging Face's GPT-2; no key, and of no meaning for the model.</summary>
+    [JsonIgnore]
+    public bool HasInOutMatrices { get; init; }
+
     /// <summary>Whether GELU is that by tanh.</summary>
     [JsonIgnore]
     public bool HasTanhGelu => Activation == ByTanh;

@@ -18,7 +18,7 @@ public sealed class TransformerArchitecture : IModelArchitecture
     private static readonly string[] OfGpt2 = ["wte.", "wpe.", "h.", "ln_f."];
     private static readonly string[] Matrices = [".c_attn.weight", ".c_proj.weight", ".c_fc.weight"];
     private static readonly HashSet<string> NanoGptKeys = Keys(typeof(NanoGptConfig));
-    private static readonly HashSet<string> LlamaKeys = [.. Keys(typeof(LlamaConfig)), "rope_scaling"];
+    private static readonly HashSet<string> LlamaKeys = [.. Keys(typeof(LlamaConfig)), LlamaRope.ParametersKey];
 
     /// <inheritdoc/>
     public ArchitectureInfo Info { get; } = new(Name,
@@ -33,9 +33,9 @@ public sealed class TransformerArchitecture : IModelArchitecture
         [
             "A sequence is at most block_size or max_position_embeddings long. The key and value cache is allocated once for that many tokens: a " +
                 "step's memory does not grow, its time does, with the tokens seen.",
-            "A GPT-2 checkpoint whose names begin with transformer. is read as nanoGPT's, with matrices [out, in]; one without, as OpenAI's at Hugging " +
-                "Face are, has them [in, out].",
-            "rope_scaling is not implemented, and a config that has it is refused.",
+            "A GPT-2 checkpoint's matrices are [in, out] where its config.json is Hugging Face's (it has n_positions) or its names do not begin with " +
+                "transformer., as OpenAI's do not; otherwise they are nanoGPT's, [out, in].",
+            "rope_scaling is \"linear\", \"llama3\" or none; others, such as \"yarn\", are refused.",
             "attention \"sage\" is for evaluation, prefill and scoring: where gradients are asked for, exact attention runs; a single query reads its " +
                 "cache exactly. kv_cache \"int8\" runs on the CPU. With either, outputs differ from the exact ones by the quantisation.",
             "Dropout of attention weights runs as separate tensor operations, without the attention kernel.",
@@ -62,7 +62,7 @@ public sealed class TransformerArchitecture : IModelArchitecture
     /// As the contract has it, and Hugging Face's GPT-2 besides; what a checkpoint's config leaves out is the original project's default.
     /// </summary>
     public ModelConfig ReadUpstreamConfig(string preset, JsonObject values) => Gpt2Config.IsOne(values)
-        ? Read(NanoGptConfig.Gpt2, Gpt2Config.Translate(values, Name))
+        ? (NanoGptConfig)Read(NanoGptConfig.Gpt2, Gpt2Config.Translate(values, Name)) with { HasInOutMatrices = true }
         : Read(Presets[BasisOf(preset, values)] is LlamaConfig ? LlamaConfig.Upstream : NanoGptConfig.Upstream, values);
 
     /// <summary>
@@ -74,8 +74,10 @@ public sealed class TransformerArchitecture : IModelArchitecture
         var usual = ConfigJson.Write(new NanoGptConfig());
         foreach (var key in OwnKeys.Append(NanoGptConfig.ActivationKey).Where(key => JsonNode.DeepEquals(written[key], usual[key])))
             written.Remove(key);
-        if (config is LlamaConfig)
+        if (config is LlamaConfig llama)
         {
+            if (llama.RopeScaling is not null)
+                written[LlamaRope.ScalingKey] = LlamaRope.Written(written[LlamaRope.ScalingKey]!.AsObject());
             written["model_type"] = "llama";
             written["architectures"] = new JsonArray("LlamaForCausalLM");
         }
@@ -98,13 +100,22 @@ public sealed class TransformerArchitecture : IModelArchitecture
             : new(name);
     }
 
+    /// <summary>As <see cref="FindUpstream(string)"/>; under a config of Hugging Face's GPT-2, matrices are [in, out] whatever their names begin with.</summary>
+    public UpstreamTensor? FindUpstream(string name, ModelConfig config) =>
+        FindUpstream(name) is { } found && config is NanoGptConfig { HasInOutMatrices: true }
+            ? found with { Transposed = EndsWithOneOf(found.Key, Matrices) }
+            : FindUpstream(name);
+
     private static bool EndsWithOneOf(string name, string[] endings) => endings.Any(end => name.EndsWith(end, StringComparison.Ordinal));
 
     private static TransformerConfig Read(TransformerConfig basis, JsonObject values)
     {
-        if (basis is not LlamaConfig || values["rope_scaling"] is not { } scaling)
-            return ConfigJson.Bind(basis, Without(values, "rope_scaling"), Name);
-        throw new ConfigException(Name, [$"'rope_scaling' is {scaling.ToJsonString()}; it is not implemented, and without it outputs would be wrong."]);
+        if (basis is not LlamaConfig)
+            return ConfigJson.Bind(basis, values, Name);
+        // Others have the same keys and other blocks.
+        if (values["model_type"] is { } type && type.ToJsonString() != "\"llama\"")
+            throw new ConfigException(Name, [$"'model_type' is {type.ToJsonString()}; of Hugging Face's decoders this is \"llama\" and \"gpt2\"."]);
+        return ConfigJson.Bind(basis, LlamaRope.Read(values, Name), Name);
     }
 
     /// <inheritdoc/>
@@ -134,7 +145,8 @@ public sealed class TransformerArchitecture : IModelArchitecture
                 [$"{List(nanoGpt)} {Are(nanoGpt)} of nanoGPT's keys and {List(llama)} of Llama's; a config has one set or the other."]);
         }
         var isLlama = Presets[preset] is LlamaConfig;
-        if (LlamaKeys.All(k => values.ContainsKey(k) || k == "rope_scaling"))       // a complete config needs nothing of a preset
+        // A complete config needs nothing of a preset.
+        if (LlamaKeys.All(k => values.ContainsKey(k) || k is LlamaRope.ScalingKey or LlamaRope.ParametersKey))
             return isLlama ? preset : "llama-tiny";
         if (NanoGptKeys.All(values.ContainsKey))
             return isLlama ? Info.DefaultPreset : preset;
@@ -156,9 +168,6 @@ public sealed class TransformerArchitecture : IModelArchitecture
     private static string List(List<string> keys) => string.Join(", ", keys.Select(k => $"'{k}'"));
 
     private static string Are(List<string> keys) => keys.Count == 1 ? "is one" : "are";
-
-    private static JsonObject Without(JsonObject values, string key) =>
-        new(values.Where(v => v.Key != key).Select(v => KeyValuePair.Create(v.Key, v.Value?.DeepClone())));
 
     private static HashSet<string> Keys(Type config) =>
         [.. config.GetProperties().SelectMany(p => p.GetCustomAttributes(typeof(JsonPropertyNameAttribute), true)).Cast<JsonPropertyNameAttribute>().Select(a => a.Name)];

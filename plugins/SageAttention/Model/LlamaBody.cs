@@ -24,7 +24,7 @@ internal sealed class LlamaBody : nn.Module
         _tokens = new TableLayer(config.VocabSize, config.ModelDim, config.InitialSpread);
         _blocks = new ModuleList<LlamaBlock>([.. Enumerable.Range(0, config.LayerCount).Select(_ => new LlamaBlock(config, context))]);
         _norm = new NormLayer(config.ModelDim, centre: false, hasBias: false, config.NormEpsilon, context.Kernels);
-        _rotary = new RotaryTable(config.HeadDim, config.RopeTheta, config.SequenceLength);
+        _rotary = new RotaryTable(config.HeadDim, config.RopeTheta, config.RopeScaling, config.SequenceLength);
         RegisterComponents();
     }
 

@@ -9,8 +9,9 @@ namespace Zoo.SageAttention;
 /// </remarks>
 /// <param name="dim">Width of a head.</param>
 /// <param name="theta">θ.</param>
+/// <param name="scaling">How frequencies are stretched; null for not at all.</param>
 /// <param name="longest">Positions that are asked for at most.</param>
-internal sealed class RotaryTable(int dim, double theta, int longest)
+internal sealed class RotaryTable(int dim, double theta, RopeScaling? scaling, int longest)
 {
     private (Tensor Cos, Tensor Sin)? _tables;
 
@@ -33,6 +34,7 @@ internal sealed class RotaryTable(int dim, double theta, int longest)
         for (var i = 0; i < half; i++)
         {
             var frequency = 1 / (float)Math.Pow(theta, (float)(2 * i) / dim);
+            frequency = scaling?.Scaled(frequency) ?? frequency;
             for (var position = 0; position < longest; position++)
                 values[position * half + i] = (float)function(position * frequency);
         }

@@ -33,7 +33,7 @@ internal sealed class UpstreamNamesTests
         SafeTensorsWriter.Write(path, published, new Dictionary<string, string> { ["format"] = "pt" });
         using var weights = Weights.Open(path);
         using var model = new Renamed();
-        var (tensors, import) = ImportCommand.Match(new RenamedArchitecture(), model, weights);
+        var (tensors, import) = ImportCommand.Match(new RenamedArchitecture(), new Verification.TinyImageConfig(), model, weights);
 
         Assert.That(tensors.Keys, Is.EquivalentTo(new[] { "embedding", "mixer" }));
         Assert.That(tensors["mixer"].shape, Is.EqualTo(new long[] { 3, 4 }));
@@ -75,7 +75,7 @@ internal sealed class UpstreamNamesTests
         using var weights = Weights.Open(path);
         using var model = new Renamed();
 
-        Assert.That(() => ImportCommand.Match(new RenamedArchitecture(), model, weights), Throws.TypeOf<UserException>()
+        Assert.That(() => ImportCommand.Match(new RenamedArchitecture(), new Verification.TinyImageConfig(), model, weights), Throws.TypeOf<UserException>()
             .With.Message.Contains("'model.mix.weight' and 'mixer' are both renamed's 'mixer'."));
     }
 

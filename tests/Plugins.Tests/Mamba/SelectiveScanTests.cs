@@ -46,6 +46,29 @@ public sealed class SelectiveScanTests
         Check(op, Inputs(op, new Size(2, 35, 3, 37), [.. Optional.Where((_, i) => (subset >> i & 1) == 1)]), softplus);
     }
 
+    /// <summary>The original's [D, N] form of B and C: the same at all times.</summary>
+    [TestCase("B")]
+    [TestCase("C")]
+    [TestCase("B", "C")]
+    public void RunCase_ConstantBOrC_IsTheSameAtAllTimes(params string[] constant)
+    {
+        using var scope = NewDisposeScope();
+        var inputs = Inputs(SelectiveScan.Instance, new Size(2, 6, 4, 13), Optional);
+        var repeated = new NamedTensors(inputs);
+        foreach (var name in constant)
+        {
+            inputs[name] = randn(6, 4).requires_grad_();
+            repeated[name] = inputs[name].detach().reshape(1, 6, 4, 1).expand(2, 6, 4, 13).clone().requires_grad_();
+        }
+        var y = SelectiveScan.Instance.RunCase(new OpCase(inputs, [], []), KernelChoice.Auto).Outputs["y"];
+        var expected = SelectiveScan.Instance.Invoke(repeated, OpOptions.None, KernelChoice.Auto).Outputs["y"];
+        Assert.That(y.equal(expected).all().item<bool>());
+        Gradients.Backward(y.sum());
+        Gradients.Backward(expected.sum());
+        foreach (var name in constant)
+            Assert.That((inputs[name].grad! - repeated[name].grad!.sum([0L, 3L])).abs().max().item<float>(), Is.LessThan(1e-5f), name);
+    }
+
     [TestCaseSource(nameof(Everywhere))]
     public void Kernel_OneOfBAndCIsGrouped_EqualsFloat64(Op op)
     {

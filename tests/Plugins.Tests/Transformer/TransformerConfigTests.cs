@@ -26,8 +26,14 @@ public sealed class TransformerConfigTests
         "'hidden_size' is one of Llama's keys and the preset 'gpt2' has nanoGPT's; take one of llama-tiny, llama-small, tinyllama-1.1b.")]
     [TestCase("""{"n_embd": 64}""", "llama-tiny",
         "'n_embd' is one of nanoGPT's keys and the preset 'llama-tiny' has Llama's; take one of default, nanogpt-cpu, tiny, small, gpt2.")]
-    [TestCase("""{"rope_scaling": {"type": "linear", "factor": 2}, "hidden_size": 64}""", "default",
-        "'rope_scaling' is {\"type\":\"linear\",\"factor\":2}; it is not implemented, and without it outputs would be wrong.")]
+    [TestCase("""{"rope_scaling": {"type": "yarn", "factor": 2}, "hidden_size": 64}""", "default",
+        "In rope_scaling: 'rope_type' is \"yarn\"; it must be \"linear\" or \"llama3\", \"default\" for none, or \"dynamic\", which is none up to max_position_embeddings.")]
+    [TestCase("""{"rope_scaling": {"rope_type": "linear", "factor": 0.5}}""", "default", "In rope_scaling: 'factor' is 0.5; it must be at least 1.")]
+    [TestCase("""{"rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1}}""", "default",
+        "In rope_scaling: 'low_freq_factor' is 1, 'high_freq_factor' null and 'original_max_position_embeddings' null; \"llama3\" needs all three, above 0, and the second above the first.")]
+    [TestCase("""{"rope_parameters": {"rope_theta": 5}, "rope_scaling": {"type": "linear", "factor": 2}}""", "default",
+        "It has 'rope_parameters' and 'rope_scaling'; one of them says it all.")]
+    [TestCase("""{"model_type": "mistral", "hidden_size": 64}""", "default", "'model_type' is \"mistral\"; of Hugging Face's decoders this is \"llama\" and \"gpt2\".")]
     [TestCase("""{"n_embd": 65}""", "default", "'n_embd' is 65 and 'n_head' 4; the first must be a multiple of the second.")]
     [TestCase("""{"n_layer": 0}""", "default", "'n_layer' is 0; it must be at least 1.")]
     [TestCase("""{"n_head": 0}""", "default", "'n_head' is 0; it must be at least 1.")]
@@ -85,6 +91,43 @@ public sealed class TransformerConfigTests
             (string[])["h.0.attn.c_attn.weight", "h.0.attn.c_proj.weight", "h.0.mlp.c_fc.weight", "h.0.mlp.c_proj.weight"]));
     }
 
+    /// <summary>Under Hugging Face's config names say nothing of the matrices: its GPT-2 writes "transformer." before them, OpenAI's files do not.</summary>
+    [Test]
+    public void FindUpstream_UnderHuggingFacesConfig_TransposesWhateverTheNames([Values("", "transformer.")] string start)
+    {
+        var theirs = Architecture.ReadUpstreamConfig("default", JsonNode.Parse("""{"model_type": "gpt2", "n_positions": 8}""")!.AsObject());
+        Assert.That(Architecture.FindUpstream(start + "h.0.mlp.c_fc.weight", theirs), Is.EqualTo(new UpstreamTensor("transformer.h.0.mlp.c_fc.weight") { Transposed = true }));
+        Assert.That(Architecture.FindUpstream(start + "h.0.attn.bias", theirs), Is.Null);
+        Assert.That(Architecture.FindUpstream("transformer.h.0.mlp.c_fc.weight", new NanoGptConfig())!.Transposed, Is.False);
+    }
+
+    /// <summary>θ and scaling in every way that Hugging Face's versions write them.</summary>
+    [TestCase("""{"rope_theta": 500.0, "rope_scaling": {"type": "linear", "factor": 2.0}}""", "linear", 2)]
+    [TestCase("""{"rope_theta": 500.0, "rope_scaling": {"rope_type": "linear", "type": "linear", "factor": 2.0}}""", "linear", 2)]
+    [TestCase("""{"rope_parameters": {"rope_theta": 500.0, "rope_type": "linear", "factor": 2.0}, "hidden_size": 4096}""", "linear", 2)]
+    [TestCase("""{"rope_parameters": {"rope_theta": 500.0, "rope_type": "default"}, "hidden_size": 4096}""", null, 0)]
+    [TestCase("""{"rope_theta": 500.0, "rope_parameters": null, "rope_scaling": {"rope_type": "dynamic", "factor": 4.0}}""", null, 0)]
+    public void ReadUpstreamConfig_Rope_IsReadInEveryForm(string json, string? type, double factor)
+    {
+        var read = (LlamaConfig)Architecture.ReadUpstreamConfig("default", JsonNode.Parse(json)!.AsObject());
+        Assert.That(read.RopeTheta, Is.EqualTo(500));
+        Assert.That(read.RopeScaling, Is.EqualTo(type is null ? null : new RopeScaling { Type = type, Factor = factor }));
+        Assert.That(Architecture.ReadUpstreamConfig("default", Architecture.WriteUpstreamConfig(read)), Is.EqualTo(read));
+    }
+
+    /// <summary>Llama 3.1's: of its 64 frequencies the first 29 stay, the last 29 are divided by 8, and the rest lie in between.</summary>
+    [Test]
+    public void RopeScaling_Llama3_KeepsHighFrequenciesAndDividesLowOnes()
+    {
+        var scaling = new RopeScaling { Type = "llama3", Factor = 8, LowTurns = 1, HighTurns = 4, OriginalPositions = 8192 };
+        var kept = Enumerable.Range(0, 64).Select(i => (float)(1 / Math.Pow(500_000, i / 64.0))).Select(f => scaling.Scaled(f) / f).ToList();
+        Assert.That(kept.TakeWhile(k => k == 1).Count(), Is.EqualTo(29));
+        Assert.That(kept.Count(k => Math.Abs(k - 0.125) < 1e-6), Is.EqualTo(29));
+        Assert.That(kept, Is.Ordered.Descending);
+        // 8,192 positions are 3.5 turns of the middle of high and low: half a third below 4, so 5/6 is kept.
+        Assert.That(scaling.Scaled((float)(3.5 * 2 * Math.PI / 8192)) / (3.5 * 2 * Math.PI / 8192), Is.EqualTo((5 / 6.0) + (1 / 6.0 / 8)).Within(1e-6));
+    }
+
     [Test]
     public void ReadUpstreamConfig_OfGpt2_IsThePresetWithItsGelu()
     {
@@ -96,7 +139,7 @@ public sealed class TransformerConfigTests
              "task_specific_params": {"text-generation": {"do_sample": true, "max_length": 50}}, "vocab_size": 50257}
             """;
         Assert.That(Architecture.ReadUpstreamConfig("default", JsonNode.Parse(File)!.AsObject()),
-            Is.EqualTo(NanoGptConfig.Gpt2 with { Activation = "gelu_new", Dropout = 0.1 }));
+            Is.EqualTo(NanoGptConfig.Gpt2 with { Activation = "gelu_new", Dropout = 0.1, HasInOutMatrices = true }));
     }
 
     [TestCase("""{"n_positions": 8, "n_inner": 100}""", "'n_inner' is 100; it must be null or four times 'n_embd'.")]
