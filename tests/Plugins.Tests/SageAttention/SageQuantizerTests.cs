@@ -7,6 +7,22 @@ namespace Zoo.Tests.SageAttention;
 /// <summary>Quantisers against upstream's rules, written once more number by number.</summary>
 public sealed class SageQuantizerTests
 {
+    /// <summary>
+    /// One bit of a key's mean moves an integer that lies at a boundary, and recorded integers are exact: the kernel adds in libtorch's order. Lengths beside
+    /// sums of 16 and of 256 rows; widths of whole groups of 32, with columns behind, and of a few.
+    /// </summary>
+    [Test]
+    public void CpuKernel_MeanOfKeys_IsLibtorchsBitForBit(
+        [Values(1, 2, 15, 16, 17, 150, 256, 300, 4097)] int length, [Values(2, 4, 7, 8, 24, 32, 40, 64, 72, 96, 128)] int dim)
+    {
+        using var scope = NewDisposeScope();
+        var inputs = SageCalls.Inputs(1, 2, 2, 3, length, dim);
+        inputs["k"] = inputs["k"] + 2 * randn(1, 2, 1, dim);
+        var options = SageCalls.Options(("return_quantized", true));
+        var mean = SageAttentionOp.Instance.Invoke(inputs, options, KernelChoice.Parse("cpu")).Outputs["km"];
+        Assert.That(mean.equal(inputs["k"].mean([2], keepdim: true)).all().item<bool>());
+    }
+
     [TestCase("per_block", 128, 32, 64, 64), TestCase("per_block", 64, 16, 128, 128), TestCase("per_warp", 128, 32, 64, 64), TestCase("per_warp", 128, 16, 64, 64)]
     [TestCase("per_thread", 128, 32, 64, 64), TestCase("per_thread", 128, 16, 64, 64), TestCase("per_thread", 64, 16, 128, 128), TestCase("per_token", 128, 32, 64, 64)]
     public void Invoke_AnyGranularity_GivesTheRulesIntegersAndScales(string granularity, int blockQ, int warpQ, int blockK, int warpK)

@@ -163,53 +163,6 @@ internal static unsafe class SagePacking
         return flaw;
     }
 
-    /// <summary>Means of columns, in four sums each.</summary>
-    /// <param name="x">[row, dim].</param>
-    /// <param name="rows">How many.</param>
-    /// <param name="dim">Columns.</param>
-    /// <param name="divisor">By what sums are divided.</param>
-    /// <param name="mean">[dim].</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Means<L>(float* x, int rows, int dim, int divisor, float* mean)
-        where L : struct, IMixedLanes<L>
-    {
-        var share = L.Create((float)divisor);
-        var width = 2 * L.Count;                            // whole cache lines, from 256 bits on
-        var column = dim < width ? 0 : dim;
-        for (var next = 0; next < column; next += width)
-        {
-            var from = Math.Min(next, dim - width);         // the last ones once more rather than alone
-            L s0 = L.Zero, s1 = L.Zero, s2 = L.Zero, s3 = L.Zero, t0 = L.Zero, t1 = L.Zero, t2 = L.Zero, t3 = L.Zero;
-            var row = 0;
-            float* at = x + from, then = at + L.Count;
-            for (; row + 4 <= rows; row += 4, at += 4L * dim, then += 4L * dim)
-            {
-                s0 = L.Add(s0, L.Load(at));
-                t0 = L.Add(t0, L.Load(then));
-                s1 = L.Add(s1, L.Load(at + dim));
-                t1 = L.Add(t1, L.Load(then + dim));
-                s2 = L.Add(s2, L.Load(at + 2L * dim));
-                t2 = L.Add(t2, L.Load(then + 2L * dim));
-                s3 = L.Add(s3, L.Load(at + 3L * dim));
-                t3 = L.Add(t3, L.Load(then + 3L * dim));
-            }
-            for (; row < rows; row++, at += dim, then += dim)
-            {
-                s0 = L.Add(s0, L.Load(at));
-                t0 = L.Add(t0, L.Load(then));
-            }
-            L.Divide(L.Add(L.Add(s0, s1), L.Add(s2, s3)), share).Store(mean + from);
-            L.Divide(L.Add(L.Add(t0, t1), L.Add(t2, t3)), share).Store(mean + from + L.Count);
-        }
-        for (; column < dim; column++)
-        {
-            double sum = 0;
-            for (var row = 0; row < rows; row++)
-                sum += x[(long)row * dim + column];
-            mean[column] = (float)(sum / divisor);
-        }
-    }
-
     /// <summary>The largest |x - mean| of columns; NaN where one is not finite.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Largest<L>(float* x, int rows, int dim, float* mean, float* largest)

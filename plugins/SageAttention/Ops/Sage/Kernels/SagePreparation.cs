@@ -60,11 +60,11 @@ internal unsafe struct SagePreparation : ISimdKernel
         var at = (long)Unit * Sizes.Keys * dim;
         new Span<float>(Memory.KeyMeans, 4 * padded).Clear();
         if (Plan.SmoothsKeys && Sizes.Keys > 0)
-            SagePacking.Means<L>(Keys + at, Sizes.Keys, dim, Sizes.Keys, Memory.KeyMeans);
+            SageMeans.Run<L>(Keys + at, Sizes.Keys, dim, Sizes.Keys, Memory.KeyMeans);
         var isFloat8 = Plan.LargestFloat8 > 0;
         var paddedKeys = isFloat8 ? (Sizes.Keys + PaddedTokens - 1) / PaddedTokens * PaddedTokens : Sizes.Keys;
         if (Plan.SmoothsValues && Sizes.Keys > 0)
-            SagePacking.Means<L>(Values + at, Sizes.Keys, dim, paddedKeys, Memory.ValueMeans);
+            SageMeans.Run<L>(Values + at, Sizes.Keys, dim, paddedKeys, Memory.ValueMeans);
         SagePacking.Largest<L>(Values + at, Sizes.Keys, dim, Memory.ValueMeans, Memory.ValueScales);
         for (var i = 0; i < dim; i++)
         {
@@ -147,7 +147,7 @@ internal unsafe struct SagePreparation : ISimdKernel
             new Span<float>(mean, dim).Clear();
             if (Plan.SmoothsQueries)
             {
-                SagePacking.Means<L>(queries + (long)start * dim, rows, dim, together, mean);       // queries that are not there count as zeros
+                SageMeans.Run<L>(queries + (long)start * dim, rows, dim, together, mean);       // queries that are not there count as zeros
                 Correct<L>(head, (first + start) / together, mean);
             }
             SageQuantiser.Rows<L>(
