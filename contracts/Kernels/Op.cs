@@ -132,6 +132,39 @@ public abstract class Op
         return new OpResult(outputs, backend);
     }
 
+    /// <summary>Prepares a call that runs many times on the same memory, without gradients.</summary>
+    /// <param name="inputs">Tensors by argument name, contiguous, on one device. They stay the caller's.</param>
+    /// <param name="outputs">What it fills: a contiguous tensor for every output, none of it in an input's memory. They stay the caller's.</param>
+    /// <param name="options">Options by name.</param>
+    /// <param name="choice">Which backend is wanted.</param>
+    /// <returns>The call; dispose it when done.</returns>
+    /// <exception cref="ShapeException">An argument or output is missing, unknown, misshaped or not contiguous.</exception>
+    /// <exception cref="BackendRejectedException">The demanded backend does not take these inputs.</exception>
+    public PreparedCall Prepare(NamedTensors inputs, NamedTensors outputs, OpOptions options, KernelChoice choice)
+    {
+        using var noGradient = torch.no_grad();
+        if (Outputs.FirstOrDefault(name => !outputs.ContainsKey(name)) is { } missing)
+            throw new ShapeException($"{Name} fills '{missing}', and no tensor was given for it.");
+        if (outputs.Keys.FirstOrDefault(name => !Outputs.Contains(name)) is { } unknown)
+            throw new ShapeException($"{Name} has no output '{unknown}'; it has {string.Join(", ", Outputs)}.");
+        var kept = Kept(inputs);
+        var filled = Kept(outputs);
+        try
+        {
+            var call = Describe(kept, options);
+            var kernel = WidensHalves && HalfOf(kept) is not null ? null : Choose(call, choice);
+            return new PreparedCall(call, kernel, choice, kernel is null ? new KernelArrays() : OpFunction.Arrays(call, filled, OutputSpecs(call)), filled);
+        }
+        catch
+        {
+            foreach (var tensor in kept.Values.Concat(filled.Values))
+                tensor.Dispose();
+            throw;
+        }
+
+        static NamedTensors Kept(NamedTensors tensors) => new(tensors.Select(t => KeyValuePair.Create(t.Key, t.Value.alias().DetachFromDisposeScope())));
+    }
+
     /// <summary>The backend that <see cref="Invoke"/> would use.</summary>
     /// <exception cref="UserException">As <see cref="Invoke"/>.</exception>
     public string BackendFor(NamedTensors inputs, OpOptions options, KernelChoice choice) =>

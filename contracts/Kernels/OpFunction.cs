@@ -64,6 +64,26 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
         return result;
     }
 
+    /// <summary>The memory of a call on tensors that stay.</summary>
+    /// <exception cref="ShapeException">A tensor is not contiguous, or an output is not as the op makes it.</exception>
+    public static KernelArrays Arrays(OpCall call, NamedTensors outputs, IReadOnlyList<KernelArraySpec> outputSpecs)
+    {
+        var arrays = new KernelArrays { Card = CardOf(call.Inputs.Values.First()) };
+        foreach (var (name, tensor) in call.Inputs)
+            arrays.Add(name, KernelArray.Of(tensor));
+        foreach (var spec in outputSpecs)
+        {
+            var output = outputs[spec.Name];
+            if (output.dtype != spec.Dtype || !output.shape.AsSpan().SequenceEqual(spec.Shape))
+            {
+                throw new ShapeException($"{call.Op.Name}: the output '{spec.Name}' is {output.dtype} {Shape.Describe(output.shape)} but must be " +
+                    $"{spec.Dtype} {Shape.Describe(spec.Shape)}.");
+            }
+            arrays.Add(spec.Key, KernelArray.Of(output));
+        }
+        return arrays;
+    }
+
     public override List<Tensor> forward(autograd.AutogradContext context, params object[] arguments)
     {
         var invocation = (Invocation)arguments[0];

@@ -59,8 +59,7 @@ public readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes256 LoadBFloat16(ushort* source) =>
-        new(Vector256.ShiftLeft(Vector256.Create(Vector128.WidenLower(Vector128.Load(source)), Vector128.WidenUpper(Vector128.Load(source))), 16).AsSingle());
+    public static Lanes256 LoadBFloat16(ushort* source) => new(Vector256.ShiftLeft(Widen(source), 16).AsSingle());
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -184,4 +183,10 @@ public readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxOf(Lanes256 a) => Lanes128.MaxOf(new(Vector128.MaxNative(a._value.GetLower(), a._value.GetUpper())));
+
+    /// <summary>Numbers of 16 bits in lanes of 32: in one instruction from memory, of which the runtime makes five by itself.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<uint> Widen(ushort* source) => Avx2.IsSupported
+        ? Avx2.ConvertToVector256Int32(source).AsUInt32()
+        : Vector256.Create(Vector128.WidenLower(Vector128.Load(source)), Vector128.WidenUpper(Vector128.Load(source)));
 }

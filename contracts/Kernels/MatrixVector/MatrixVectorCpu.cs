@@ -6,7 +6,7 @@ namespace Zoo.Kernels;
 /// <summary>The product in C#: threads share blocks of rows.</summary>
 internal sealed class MatrixVectorCpu : OpKernel
 {
-    private const int BlockRows = 64;
+    private const int BlockRows = 256;
 
     private const long WeightsWorthSharing = 1 << 16;
 

@@ -20,13 +20,14 @@ internal sealed class MambaBackbone : nn.Module
     private readonly WeightAndBias _norm;
 
     private readonly BuildContext _context;
-    private readonly bool _isRms;
+    private readonly bool _isRms, _isSelective;
 
     public MambaBackbone(MambaConfig config, BuildContext context)
         : base(nameof(MambaBackbone))
     {
         _context = context;
         _isRms = config.RmsNorm;
+        _isSelective = config.Mixer.Selective;
         _embedding = new WeightAndBias("embedding", empty(config.PaddedVocabSize, config.ModelDim).normal_(0, EmbeddingDeviation));
         for (var i = 0; i < config.LayerCount; i++)
             _blocks.Add(new MambaBlock(config, context));
@@ -51,7 +52,7 @@ internal sealed class MambaBackbone : nn.Module
         return MambaBlock.Normalise(hidden, residual, _norm, _isRms, _context.Kernels).Normed.MoveToOuterDisposeScope();
     }
 
-    /// <summary>One token a sequence.</summary>
+    /// <summary>One token a sequence, without gradients.</summary>
     /// <param name="ids">int64 [batch].</param>
     /// <param name="state">Changed.</param>
     /// <returns>[batch, dim].</returns>
@@ -60,8 +61,17 @@ internal sealed class MambaBackbone : nn.Module
         using var scope = NewDisposeScope();
         var hidden = MixedPrecision.Embed(ids, Embedding);
         Tensor? residual = null;
-        for (var i = 0; i < _blocks.Count; i++)
-            (hidden, residual) = _blocks[i].Step(hidden, residual, state.Layers[i]);
+        if (_isSelective)
+        {
+            if (state.Steps is null || !state.Steps.Fit(hidden))
+                state.Steps = new MambaSteps([.. _blocks], state.Layers, hidden);
+            (hidden, residual) = state.Steps.Run(hidden);
+        }
+        else
+        {
+            for (var i = 0; i < _blocks.Count; i++)
+                (hidden, residual) = _blocks[i].Step(hidden, residual, state.Layers[i]);
+        }
         return MambaBlock.Normalise(hidden, residual, _norm, _isRms, _context.Kernels).Normed.MoveToOuterDisposeScope();
     }
 }

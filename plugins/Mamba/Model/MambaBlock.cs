@@ -1,7 +1,6 @@
 using TorchSharp.Utils;
 using Zoo.Architectures;
 using Zoo.Kernels;
-using Zoo.Mamba.Ops.Step;
 using static TorchSharp.torch;
 
 namespace Zoo.Mamba.Model;
@@ -28,6 +27,14 @@ internal sealed class MambaBlock : nn.Module
         RegisterComponents();
     }
 
+    public MambaMixer Mixer => _mixer;
+
+    public WeightAndBias Norm => _norm;
+
+    public bool IsRms => _isRms;
+
+    public KernelChoice Kernels => _context.Kernels;
+
     /// <summary>A state with nothing before it.</summary>
     public MambaLayerState NewState(int batch)
     {
@@ -49,15 +56,11 @@ internal sealed class MambaBlock : nn.Module
         return (_mixer.Forward(normed, state), sum);
     }
 
-    /// <summary>The same for one token a sequence in one kernel, [batch, dim].</summary>
+    /// <summary>The same for one token a sequence, [batch, dim], where the step's kernel does not have it.</summary>
     public (Tensor Hidden, Tensor Residual) Step(Tensor hidden, Tensor? residual, MambaLayerState state)
     {
-        if (!_mixer.IsSelective)
-        {
-            var (wide, stream) = Forward(hidden.unsqueeze(1), residual?.unsqueeze(1), state);
-            return (wide.squeeze(1), stream.squeeze(1));
-        }
-        return MambaStep.Apply(hidden, residual, _norm.Weight, _norm.Bias, _isRms, _mixer, state, _context.Kernels);
+        var (wide, stream) = Forward(hidden.unsqueeze(1), residual?.unsqueeze(1), state);
+        return (wide.squeeze(1), stream.squeeze(1));
     }
 
     /// <summary>The norm of hidden + residual, and that sum.</summary>

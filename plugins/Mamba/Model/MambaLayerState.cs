@@ -23,6 +23,9 @@ internal sealed class MambaLayerState(Tensor inputs, Tensor states, Tensor a) : 
         States = states.DetachFromDisposeScope();
     }
 
+    /// <summary>Takes tensors over that a step has filled, and gives the old ones up to whoever keeps both.</summary>
+    public void Exchange(Tensor inputs, Tensor states) => (Inputs, States) = (inputs, states);
+
     public MambaLayerState Clone() =>
         new(Inputs.clone().DetachFromDisposeScope(), States.clone().DetachFromDisposeScope(), A.alias().DetachFromDisposeScope());
 

@@ -101,9 +101,6 @@ internal sealed class MambaMixer : nn.Module
 
     public Tensor? OutputBias => _output.Bias;
 
-    /// <summary>Whether Δ, B and C depend on the input.</summary>
-    public bool IsSelective => _selection is not null;
-
     /// <summary>A = -exp(A_log), in float32, [channel, state].</summary>
     public Tensor NegativeA()
     {

@@ -48,6 +48,28 @@ public sealed class MambaModelTests
     }
 
     [Test]
+    public void Step_BetweenPiecesAndOnAClone_EqualsTheWholeSequence([Values("cpu", "reference")] string kernels)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        manual_seed(3);
+        using var model = Check.Build(Architecture.Presets["tiny"], kernels);
+        var ids = randint(0, model.VocabSize, [2, 12]);
+        var expected = model.Hidden(ids);
+        using var state = model.NewState(2)!;
+        var actual = new List<Tensor> { Step(0, state), Piece(1, 4), Step(5, state), Step(6, state), Step(7, state), Piece(8, 2) };
+        using var clone = state.Clone();
+        actual.AddRange([Step(10, state), Step(11, state)]);
+        // Measured: 1.2e-6.
+        Assert.That((cat(actual, 1) - expected).abs().max().item<float>(), Is.LessThan(2.4e-6));
+        Assert.That(cat([Step(10, clone), Step(11, clone)], 1).Equals(cat(actual.TakeLast(2).ToList(), 1)), Is.True, "the clone goes on as the original did");
+
+        Tensor Step(int time, ModelState from) => model.Step(ids.select(1, time), from).unsqueeze(1);
+
+        Tensor Piece(int first, int length) => model.Hidden(ids.narrow(1, first, length), state);
+    }
+
+    [Test]
     public void Step_AnyForm_EqualsTheWholeSequence([Values] bool rms, [Values] bool biases, [Values] bool selective, [Values("cpu", "reference")] string kernels)
     {
         manual_seed(2);

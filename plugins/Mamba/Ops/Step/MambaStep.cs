@@ -46,16 +46,26 @@ internal sealed class MambaStep : Op
 
     public override IReadOnlyList<OpKernel> Kernels { get; } = [new MambaStepCpu(), new MambaStepCuda()];
 
-    /// <summary>Runs the block and replaces its state.</summary>
-    public static (Tensor Hidden, Tensor Residual) Apply(
-        Tensor hidden, Tensor? residual, Tensor normWeight, Tensor? normBias, bool isRms, MambaMixer mixer, MambaLayerState state, KernelChoice kernels)
+    /// <summary>Prepares a block's step: from hidden, residual and one half of the layer's state to y, sum and the other half.</summary>
+    /// <param name="hidden">[batch, dim].</param>
+    /// <param name="residual">[batch, dim]; null before the first block.</param>
+    /// <param name="y">The mixer's output, [batch, dim].</param>
+    /// <param name="sum">The residual stream, [batch, dim].</param>
+    /// <param name="block">The parameters.</param>
+    /// <param name="a">A, [channel, state].</param>
+    /// <param name="before">Window and states before the token.</param>
+    /// <param name="after">What becomes of them.</param>
+    public static PreparedCall Prepare(
+        Tensor hidden, Tensor? residual, Tensor y, Tensor sum, MambaBlock block, Tensor a, (Tensor Inputs, Tensor States) before,
+        (Tensor Inputs, Tensor States) after)
     {
         using var scope = NewDisposeScope();
+        var mixer = block.Mixer;
         var (step, b, c) = mixer.ParameterRows;
         var inputs = new NamedTensors
         {
             ["hidden"] = hidden,
-            ["norm_weight"] = normWeight,
+            ["norm_weight"] = block.Norm.Weight,
             ["in_x"] = mixer.InputX,
             ["in_z"] = mixer.InputZ,
             ["conv_weight"] = mixer.ConvWeight,
@@ -64,21 +74,20 @@ internal sealed class MambaStep : Op
             ["x_c"] = c,
             ["dt_weight"] = mixer.StepWeight,
             ["dt_bias"] = mixer.StepBias,
-            ["A"] = state.A,
+            ["A"] = a,
             ["skip"] = mixer.Skip,
             ["out_weight"] = mixer.OutputWeight,
-            ["inputs"] = state.Inputs,
-            ["states"] = state.States,
+            ["inputs"] = before.Inputs,
+            ["states"] = before.States,
         };
         Add("residual", residual);
-        Add("norm_bias", normBias);
+        Add("norm_bias", block.Norm.Bias);
         Add("in_x_bias", mixer.InputBiasX);
         Add("in_z_bias", mixer.InputBiasZ);
         Add("conv_bias", mixer.ConvBias);
         Add("out_bias", mixer.OutputBias);
-        var outputs = Instance.Invoke(inputs, isRms ? Rms : Layer, kernels).Outputs;
-        state.Replace(outputs["next_inputs"], outputs["next_states"]);
-        return (outputs["y"].MoveToOuterDisposeScope(), outputs["sum"].MoveToOuterDisposeScope());
+        var outputs = new NamedTensors { ["y"] = y, ["sum"] = sum, ["next_inputs"] = after.Inputs, ["next_states"] = after.States };
+        return Instance.Prepare(inputs, outputs, block.IsRms ? Rms : Layer, block.Kernels);
 
         void Add(string name, Tensor? tensor)
         {

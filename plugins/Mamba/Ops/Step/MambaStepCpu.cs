@@ -7,7 +7,7 @@ namespace Zoo.Mamba.Ops.Step;
 /// <summary>A block's step in C#. Threads share the rows of its large products; the rest is short.</summary>
 internal sealed unsafe class MambaStepCpu : OpKernel
 {
-    private const int BlockRows = 64;
+    private const int BlockRows = 256;
 
     private const long WeightsWorthSharing = 1 << 16;
 
