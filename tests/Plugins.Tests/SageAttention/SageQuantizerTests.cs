@@ -23,6 +23,25 @@ public sealed class SageQuantizerTests
         Assert.That(mean.equal(inputs["k"].mean([2], keepdim: true)).all().item<bool>());
     }
 
+    /// <summary>Likewise of a block of queries: upstream's kernel, as it is interpreted, adds one token after the other.</summary>
+    [Test]
+    public void Invoke_MeanOfQueries_IsTheSumInOrderBitForBit([Values("cpu", "reference")] string backend, [Values(1, 100, 150)] int length, [Values(7, 24, 64)] int dim)
+    {
+        using var scope = NewDisposeScope();
+        var inputs = SageCalls.Inputs(1, 2, 2, length, 20, dim);
+        var mean = SageAttentionOp.Instance.Invoke(inputs, SageCalls.Options(("smooth_q", true), ("return_quantized", true)), KernelChoice.Parse(backend)).Outputs["qm"];
+        var q = inputs["q"].data<float>().ToArray();
+        var expected = new float[mean.NumberOfElements];
+        for (var i = 0; i < expected.Length; i++)
+        {
+            var (column, block, head) = (i % dim, i / dim % mean.shape[2], i / dim / mean.shape[2]);
+            for (var t = block * 128; t < Math.Min(length, (block + 1) * 128); t++)
+                expected[i] += q[(head * length + t) * dim + column];
+            expected[i] /= 128;
+        }
+        Assert.That(mean.data<float>().ToArray(), Is.EqualTo(expected));
+    }
+
     [TestCase("per_block", 128, 32, 64, 64), TestCase("per_block", 64, 16, 128, 128), TestCase("per_warp", 128, 32, 64, 64), TestCase("per_warp", 128, 16, 64, 64)]
     [TestCase("per_thread", 128, 32, 64, 64), TestCase("per_thread", 128, 16, 64, 64), TestCase("per_thread", 64, 16, 128, 128), TestCase("per_token", 128, 32, 64, 64)]
     public void Invoke_AnyGranularity_GivesTheRulesIntegersAndScales(string granularity, int blockQ, int warpQ, int blockK, int warpK)

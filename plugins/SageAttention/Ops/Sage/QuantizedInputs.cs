@@ -1,4 +1,5 @@
 using TorchSharp;
+using Zoo.Kernels;
 using static TorchSharp.torch;
 
 namespace Zoo.SageAttention.Ops.Sage;
@@ -54,9 +55,8 @@ internal sealed record QuantizedInputs
         if (settings.SmoothQ)
         {
             var blocks = (queries + TokensOfMean - 1) / TokensOfMean;
-            using Scalar count = TokensOfMean;
             queryMean = queries == 0 ? q.new_zeros([q.shape[0], q.shape[1], 0, q.shape[3]])
-                : nn.functional.pad(q, [0, 0, 0, blocks * TokensOfMean - queries]).unflatten(2, [blocks, TokensOfMean]).sum(3) / count;
+                : MeanInOrder(nn.functional.pad(q, [0, 0, 0, blocks * TokensOfMean - queries]).unflatten(2, [blocks, TokensOfMean]));
             smoothQ = q - queryMean.repeat_interleave(TokensOfMean, dim: 2).narrow(2, 0, queries);
             correction = einsum("bhmd,bhnd->bhmn", queryMean, OfHeads(smoothK, q.shape[1]));
         }
@@ -110,6 +110,13 @@ internal sealed record QuantizedInputs
             if (tensor is not null)
                 named[name] = tensor;
         }
+    }
+
+    /// <summary>The mean over the fourth axis, one token added after the other: upstream's bits, as integers at a boundary need them.</summary>
+    private static Tensor MeanInOrder(Tensor blocks)
+    {
+        using Scalar count = (double)blocks.shape[3];
+        return blocks.unbind(3).Aggregate(TensorSums.Plus) / count;
     }
 
     private static (Tensor Values, Tensor? Scale, Tensor? Mean) Values8(Tensor v, SageSettings settings)

@@ -58,6 +58,30 @@ internal static unsafe class SageMeans
             mean[column] = (column < inOneChain ? Chain(x + column, rows, dim) : InChains(x + column, rows, dim)) / divisor;
     }
 
+    /// <summary>Means of columns, one row added after the other; as <see cref="Run"/> otherwise.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void InOrder<L>(float* x, int rows, int dim, int divisor, float* mean)
+        where L : struct, IMixedLanes<L>
+    {
+        var share = L.Create((float)divisor);
+        var column = 0;
+        for (; column + L.Count <= dim; column += L.Count)
+        {
+            var sum = L.Zero;
+            var at = x + column;
+            for (var row = 0; row < rows; row++, at += dim)
+                sum = L.Add(sum, L.Load(at));
+            L.Divide(sum, share).Store(mean + column);
+        }
+        for (; column < dim; column++)
+        {
+            var sum = 0f;
+            for (var row = 0; row < rows; row++)
+                sum += x[(long)row * dim + column];
+            mean[column] = sum / divisor;
+        }
+    }
+
     /// <summary>A column of which every fourth row is summed by itself.</summary>
     private static float InChains(float* x, int rows, long apart)
     {

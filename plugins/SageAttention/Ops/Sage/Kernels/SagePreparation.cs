@@ -147,7 +147,7 @@ internal unsafe struct SagePreparation : ISimdKernel
             new Span<float>(mean, dim).Clear();
             if (Plan.SmoothsQueries)
             {
-                SageMeans.Run<L>(queries + (long)start * dim, rows, dim, together, mean);       // queries that are not there count as zeros
+                SageMeans.InOrder<L>(queries + (long)start * dim, rows, dim, together, mean);       // queries that are not there count as zeros
                 Correct<L>(head, (first + start) / together, mean);
             }
             SageQuantiser.Rows<L>(
