@@ -19,25 +19,54 @@ namespace Zoo.Architectures;
 public static class MixedPrecision
 {
     private const int MostExactRows = 8;
+    // What `linear` is for: enough rows to lay out the matrix for, and a matrix small enough to stay in the second cache; libtorch's product is faster beyond.
+    private const int LeastOwnRows = 64;
+    private const int MostOwnWeights = 1 << 18;
 
     /// <summary>x Wᵀ + b.</summary>
     /// <param name="x">[..., in].</param>
     /// <param name="weight">[out, in], float32, or bfloat16 where it is stored so.</param>
     /// <param name="bias">[out], or null.</param>
     /// <param name="arithmetic">The run's: <see cref="BuildContext.Dtype"/>; float32 for a float32 island.</param>
-    /// <param name="kernels">Which backend is wanted of `bf16_linear`, which a stored matrix with few rows goes to; the best there is where null.</param>
+    /// <param name="kernels">
+    /// Which backend is wanted of `linear`, which many float32 rows with a matrix of middling size go to on a processor where this is given, and of `bf16_linear`, which a stored matrix
+    /// with few rows goes to; libtorch's product and the best there is where null.
+    /// </param>
     /// <returns>[..., out], in the type of <paramref name="x"/>.</returns>
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias, ScalarType arithmetic, KernelChoice? kernels = null)
     {
         // A few rows, as decoding has them, take as long as reading the matrix, so they can be exact; many are products by libtorch.
         if (weight.dtype == ScalarType.BFloat16 && x.dtype == ScalarType.Float32 && x.numel() <= MostExactRows * weight.shape[1])
             return BFloat16Linear.Apply(x, weight, bias, kernels);
+        if (kernels is not null && IsOwn(x, weight, arithmetic))
+            return LinearProduct.Apply(x, weight, bias, kernels);
         if (arithmetic != ScalarType.BFloat16 && weight.dtype == x.dtype)
             return nn.functional.linear(x, weight, bias);
         using var scope = NewDisposeScope();
         var product = Product(x, weight, isNative: x.device_type != DeviceType.CPU || ProcessorAbilities.MultipliesBFloat16);
         return (bias is null ? product : product + bias.to(x.dtype)).MoveToOuterDisposeScope();
     }
+
+    /// <summary>x Wᵀ + b in equal parts that lie apart: queries, keys and values, say. So none has to be cut out of a wider tensor.</summary>
+    /// <param name="x">[..., in].</param>
+    /// <param name="weight">[out, in], as for <see cref="Linear"/>.</param>
+    /// <param name="bias">[out], or null.</param>
+    /// <param name="parts">How many, 1 to 3.</param>
+    /// <param name="arithmetic">The run's.</param>
+    /// <param name="kernels">As for <see cref="Linear"/>.</param>
+    /// <returns>Each [..., out / parts], in the type of <paramref name="x"/>.</returns>
+    public static Tensor[] LinearParts(Tensor x, Tensor weight, Tensor? bias, int parts, ScalarType arithmetic, KernelChoice? kernels = null)
+    {
+        if (kernels is not null && IsOwn(x, weight, arithmetic))
+            return LinearProduct.Apply(x, weight, bias, parts, kernels);
+        using var scope = NewDisposeScope();
+        var (weights, biases) = (weight.chunk(parts, 0), bias?.chunk(parts, 0));
+        return [.. weights.Select((w, i) => Linear(x, w, biases?[i], arithmetic, kernels).MoveToOuterDisposeScope())];
+    }
+
+    private static bool IsOwn(Tensor x, Tensor weight, ScalarType arithmetic) => arithmetic != ScalarType.BFloat16
+        && x.device_type == DeviceType.CPU && x.dtype == ScalarType.Float32 && weight.dtype == ScalarType.Float32
+        && weight.numel() <= MostOwnWeights && x.numel() >= LeastOwnRows * weight.shape[1];
 
     /// <summary>x Wᵀ of factors rounded to bfloat16, itself rounded.</summary>
     internal static Tensor Product(Tensor x, Tensor weight, bool isNative) => isNative

@@ -5,8 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Zoo.Kernels.Cpu;
 
 /// <summary>
-/// Products of small matrices, for kernels that multiply what they have in cache (attention, cross-entropy). Whole layers are libtorch's
-/// business.
+/// Products of small matrices, for kernels that multiply what they have in cache (attention, cross-entropy, pieces of a layer's product in `linear`).
 /// </summary>
 /// <remarks>
 /// Tiles of 6 rows by 2 vectors in registers: 12 sums that do not wait for each other, 8 loads for 12 multiply-adds, and they fit the 16
@@ -41,8 +40,22 @@ internal static unsafe class MatrixProduct
                 new Span<float>(c + i * cRow, n).Clear();
         }
         for (var first = 0; first < k; first += Steps)
-            Block<V>(m, n, Math.Min(Steps, k - first), a + first * aStep, aRow, aStep, b + first * bRow, bRow, c, cRow, add || first > 0);
+            Block<V>(m, n, Math.Min(Steps, k - first), a + first * aStep, aRow, aStep, b + first * bRow, bRow, c, cRow, add || first > 0 ? c : null, cRow);
     }
+
+    /// <summary>c[i, j] = start[i, j] + Σ_k a[i, k] panel[k, j] in one whole panel, which should fit the first cache: a piece of a larger product.</summary>
+    /// <param name="m">Rows of a and c.</param>
+    /// <param name="k">Columns of a and rows of the panel.</param>
+    /// <param name="a">As for <see cref="Run"/>.</param>
+    /// <param name="aRow">From a row of a to the next.</param>
+    /// <param name="aStep">From a column of a to the next.</param>
+    /// <param name="panel">[k, width].</param>
+    /// <param name="c">[m, width].</param>
+    /// <param name="cRow">From a row of c to the next.</param>
+    /// <param name="start">What the sums begin with; zero where null. It may be c.</param>
+    /// <param name="startRow">From a row of it to the next; 0 for one row that all begin with.</param>
+    public static void RunPanel<V>(int m, int k, float* a, long aRow, long aStep, float* panel, float* c, long cRow, float* start, long startRow)
+        where V : struct, ILanes<V> => TwoVectors<V>(m, k, k, a, aRow, aStep, panel, PanelWidth<V>(), c, cRow, start, startRow);
 
     /// <summary>The same with b in panels, each as wide as a tile: (k, j) at (j / width)·rows·width + k·width + j % width.</summary>
     /// <remarks>
@@ -60,17 +73,23 @@ internal static unsafe class MatrixProduct
     public static int PanelWidth<V>()
         where V : struct, ILanes<V> => 2 * V.Count;
 
-    /// <summary>Lays rows out in panels, the last one filled up with zeros.</summary>
+    /// <summary>Lays rows out in panels, the last one filled up with zeros. A width is a multiple of eight.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack(int rows, int columns, float* source, long sourceRow, float* panels, int width)
     {
         for (var j = 0; j < columns; j += width)
         {
             var count = Math.Min(width, columns - j);
-            for (var i = 0; i < rows; i++, panels += width)
+            var from = source + j;
+            for (var i = 0; i < rows; i++, from += sourceRow, panels += width)
             {
-                new Span<float>(source + i * sourceRow + j, count).CopyTo(new Span<float>(panels, count));
-                if (count < width)
-                    new Span<float>(panels + count, width - count).Clear();
+                var x = 0;
+                for (; x + 8 <= count; x += 8)
+                    Vector256.Store(Vector256.Load(from + x), panels + x);
+                for (; x < count; x++)
+                    panels[x] = from[x];
+                for (; x < width; x++)
+                    panels[x] = 0;
             }
         }
     }
@@ -117,23 +136,24 @@ internal static unsafe class MatrixProduct
         where V : struct, ILanes<V>
     {
         for (var start = 0; start < k; start += Steps)
-            TwoVectors<V>(m, Math.Min(Steps, k - start), first - start, a + start, aRow, 1, panel + (long)start * width, width, c, cRow, start > 0);
+            TwoVectors<V>(m, Math.Min(Steps, k - start), first - start, a + start, aRow, 1, panel + (long)start * width, width, c, cRow, start > 0 ? c : null, cRow);
     }
 
-    private static void Block<V>(int m, int n, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
+    private static void Block<V>(int m, int n, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, float* start, long startRow)
         where V : struct, ILanes<V>
     {
         var j = 0;
         for (; j + 2 * V.Count <= n; j += 2 * V.Count)
-            TwoVectors<V>(m, k, k, a, aRow, aStep, b + j, bRow, c + j, cRow, add);
+            TwoVectors<V>(m, k, k, a, aRow, aStep, b + j, bRow, c + j, cRow, At(start, j), startRow);
         for (; j + V.Count <= n; j += V.Count)
-            OneVector<V>(m, k, k, a, aRow, aStep, b + j, bRow, c + j, cRow, add);
+            OneVector<V>(m, k, k, a, aRow, aStep, b + j, bRow, c + j, cRow, At(start, j), startRow);
         if (j < n)
-            Columns(m, n - j, k, a, aRow, aStep, b + j, bRow, c + j, cRow, add);
+            Columns(m, n - j, k, a, aRow, aStep, b + j, bRow, c + j, cRow, At(start, j), startRow);
     }
 
     // Row i has first + i steps, within 0 and k.
-    private static void TwoVectors<V>(int m, int k, int first, float* a, long aRow, long aStep, float* panel, long bRow, float* c, long cRow, bool add)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void TwoVectors<V>(int m, int k, int first, float* a, long aRow, long aStep, float* panel, long bRow, float* c, long cRow, float* start, long startRow)
         where V : struct, ILanes<V>
     {
         var row = 0;
@@ -143,15 +163,15 @@ internal static unsafe class MatrixProduct
             var rows = left >= MoreRows && left != 2 * Rows ? MoreRows : Math.Min(Rows, left);
             var steps = Math.Clamp(first + row + rows - 1, 0, k);
             if (rows == MoreRows)
-                SixByTwo<V>(steps, a + row * aRow, aRow, aStep, panel, bRow, c + row * cRow, cRow, add);
+                SixByTwo<V>(steps, a + row * aRow, aRow, aStep, panel, bRow, c + row * cRow, cRow, At(start, row * startRow), startRow);
             else
-                FourByTwo<V>(rows, steps, a + row * aRow, aRow, aStep, panel, bRow, c + row * cRow, cRow, add);
+                FourByTwo<V>(rows, steps, a + row * aRow, aRow, aStep, panel, bRow, c + row * cRow, cRow, At(start, row * startRow), startRow);
             row += rows;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void SixByTwo<V>(int steps, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
+    private static void SixByTwo<V>(int steps, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, float* start, long startRow)
         where V : struct, ILanes<V>
     {
         V c00 = V.Zero, c01 = V.Zero, c10 = V.Zero, c11 = V.Zero, c20 = V.Zero, c21 = V.Zero;
@@ -181,17 +201,17 @@ internal static unsafe class MatrixProduct
             a += aStep;
             b += bRow;
         }
-        Keep(c00, c01, c, add);
-        Keep(c10, c11, c + cRow, add);
-        Keep(c20, c21, c + 2 * cRow, add);
-        Keep(c30, c31, c + 3 * cRow, add);
-        Keep(c40, c41, c + 4 * cRow, add);
-        Keep(c50, c51, c + 5 * cRow, add);
+        Keep(c00, c01, c, start);
+        Keep(c10, c11, c + cRow, At(start, startRow));
+        Keep(c20, c21, c + 2 * cRow, At(start, 2 * startRow));
+        Keep(c30, c31, c + 3 * cRow, At(start, 3 * startRow));
+        Keep(c40, c41, c + 4 * cRow, At(start, 4 * startRow));
+        Keep(c50, c51, c + 5 * cRow, At(start, 5 * startRow));
     }
 
     // Rows that a has not are the last one once more: reckoned, and not stored.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void FourByTwo<V>(int rows, int steps, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
+    private static void FourByTwo<V>(int rows, int steps, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, float* start, long startRow)
         where V : struct, ILanes<V>
     {
         var last = rows - 1;
@@ -215,20 +235,20 @@ internal static unsafe class MatrixProduct
             a += aStep;
             b += bRow;
         }
-        Keep(c00, c01, c, add);
+        Keep(c00, c01, c, start);
         if (last > 0)
-            Keep(c10, c11, c + cRow, add);
+            Keep(c10, c11, c + cRow, At(start, startRow));
         if (last > 1)
-            Keep(c20, c21, c + 2 * cRow, add);
+            Keep(c20, c21, c + 2 * cRow, At(start, 2 * startRow));
         if (last > 2)
-            Keep(c30, c31, c + 3 * cRow, add);
+            Keep(c30, c31, c + 3 * cRow, At(start, 3 * startRow));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void OneVector<V>(int m, int k, int first, float* a, long aRow, long aStep, float* panel, long bRow, float* c, long cRow, bool add)
+    private static void OneVector<V>(int m, int k, int first, float* a, long aRow, long aStep, float* panel, long bRow, float* c, long cRow, float* start, long startRow)
         where V : struct, ILanes<V>
     {
-        for (var row = 0; row < m; row += Rows, a += Rows * aRow, c += Rows * cRow)
+        for (var row = 0; row < m; row += Rows, a += Rows * aRow, c += Rows * cRow, start = At(start, Rows * startRow))
         {
             var last = Math.Min(Rows, m - row) - 1;
             var steps = Math.Clamp(first + row + last, 0, k);
@@ -248,30 +268,38 @@ internal static unsafe class MatrixProduct
                 a3 += aStep;
                 b += bRow;
             }
-            Keep(c0, c, add);
+            Keep(c0, c, start);
             if (last > 0)
-                Keep(c1, c + cRow, add);
+                Keep(c1, c + cRow, At(start, startRow));
             if (last > 1)
-                Keep(c2, c + 2 * cRow, add);
+                Keep(c2, c + 2 * cRow, At(start, 2 * startRow));
             if (last > 2)
-                Keep(c3, c + 3 * cRow, add);
+                Keep(c3, c + 3 * cRow, At(start, 3 * startRow));
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Keep<V>(V first, V second, float* target, bool add)
+    private static void Keep<V>(V first, V second, float* target, float* start)
         where V : struct, ILanes<V>
     {
-        Keep(first, target, add);
-        Keep(second, target + V.Count, add);
+        if (start != null)
+        {
+            first += V.Load(start);
+            second += V.Load(start + V.Count);
+        }
+        first.Store(target);
+        second.Store(target + V.Count);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Keep<V>(V sum, float* target, bool add)
-        where V : struct, ILanes<V> => (add ? sum + V.Load(target) : sum).Store(target);
+    private static void Keep<V>(V sum, float* target, float* start)
+        where V : struct, ILanes<V> => (start != null ? sum + V.Load(start) : sum).Store(target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float* At(float* start, long offset) => start == null ? null : start + offset;
 
     /// <summary>The last columns, fewer than a vector holds.</summary>
-    private static void Columns(int m, int n, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
+    private static void Columns(int m, int n, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, float* start, long startRow)
     {
         for (var i = 0; i < m; i++)
         {
@@ -280,7 +308,7 @@ internal static unsafe class MatrixProduct
                 var sum = 0f;
                 for (var l = 0; l < k; l++)
                     sum = MathF.FusedMultiplyAdd(a[i * aRow + l * aStep], b[l * bRow + j], sum);
-                c[i * cRow + j] = add ? c[i * cRow + j] + sum : sum;
+                c[i * cRow + j] = start != null ? start[i * startRow + j] + sum : sum;
             }
         }
     }

@@ -73,7 +73,7 @@ internal sealed class LlamaBlock : nn.Module
             _kernels = context.Kernels;
             RegisterComponents();
 
-            LinearLayer New(int from, int to) => new(from, to, config.AttentionBias, config.InitialSpread, context.Dtype);
+            LinearLayer New(int from, int to) => new(from, to, config.AttentionBias, config.InitialSpread, context);
         }
 
         public Tensor Run(Tensor x, Tensor cos, Tensor sin, ILayerCache? cache, DropoutMask? dropout)
@@ -107,7 +107,7 @@ internal sealed class LlamaBlock : nn.Module
             _kernels = context.Kernels;
             RegisterComponents();
 
-            LinearLayer New(int from, int to) => new(from, to, config.MlpBias, config.InitialSpread, context.Dtype);
+            LinearLayer New(int from, int to) => new(from, to, config.MlpBias, config.InitialSpread, context);
         }
 
         public Tensor Run(Tensor x) => _down.forward(SwiGlu.Apply(_gate.forward(x), _up.forward(x), _kernels));

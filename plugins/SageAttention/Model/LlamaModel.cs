@@ -20,7 +20,7 @@ internal sealed class LlamaModel : TransformerModel
     public LlamaModel(LlamaConfig config, BuildContext context) : base(config, context)
     {
         _body = new LlamaBody(config, context);
-        _head = config.TieEmbeddings ? null : new LinearLayer(config.ModelDim, config.VocabSize, hasBias: false, config.InitialSpread, context.Dtype);
+        _head = config.TieEmbeddings ? null : new LinearLayer(config.ModelDim, config.VocabSize, hasBias: false, config.InitialSpread, context);
         _dropout = config.AttentionDropout;
         RegisterComponents();
     }

@@ -67,8 +67,8 @@ internal sealed class NanoGptBlock : nn.Module
         public AttentionPart(NanoGptConfig config, BuildContext context) : base(nameof(AttentionPart))
         {
             var dim = config.ModelDim;
-            _queryKeyValue = new LinearLayer(dim, 3 * dim, config.HasBias, Spread, context.Dtype);
-            _output = new LinearLayer(dim, dim, config.HasBias, ResidualSpread(config), context.Dtype);
+            _queryKeyValue = new LinearLayer(dim, 3 * dim, config.HasBias, Spread, context);
+            _output = new LinearLayer(dim, dim, config.HasBias, ResidualSpread(config), context);
             _heads = new AttentionHeads(config, context.Kernels);
             (_headCount, _headDim) = (config.HeadCount, config.HeadDim);
             RegisterComponents();
@@ -76,9 +76,10 @@ internal sealed class NanoGptBlock : nn.Module
 
         public Tensor Run(Tensor x, ILayerCache? cache, DropoutMask? dropout)
         {
+            var parts = _queryKeyValue.Parts(x, 3);
             return _output.forward(_heads.Attend(Heads(0), Heads(1), Heads(2), dropout, cache));
 
-            Tensor Heads(int part) => _queryKeyValue.Part(x, part, 3).unflatten(2, [_headCount, _headDim]);     // [batch, time, head, dim]
+            Tensor Heads(int part) => parts[part].unflatten(2, [_headCount, _headDim]);     // [batch, time, head, dim]
         }
     }
 
@@ -95,8 +96,8 @@ internal sealed class NanoGptBlock : nn.Module
 
         public FeedForwardPart(NanoGptConfig config, BuildContext context) : base(nameof(FeedForwardPart))
         {
-            _input = new LinearLayer(config.ModelDim, 4 * config.ModelDim, config.HasBias, Spread, context.Dtype);
-            _output = new LinearLayer(4 * config.ModelDim, config.ModelDim, config.HasBias, ResidualSpread(config), context.Dtype);
+            _input = new LinearLayer(config.ModelDim, 4 * config.ModelDim, config.HasBias, Spread, context);
+            _output = new LinearLayer(4 * config.ModelDim, config.ModelDim, config.HasBias, ResidualSpread(config), context);
             (_byTanh, _kernels) = (config.HasTanhGelu, context.Kernels);
             RegisterComponents();
         }

@@ -1,0 +1,197 @@
+using System.Runtime.InteropServices;
+using Zoo.Kernels.Cpu;
+
+namespace Zoo.Kernels;
+
+/// <summary>
+/// Layers' products in C#: the matrix is laid out in panels, and rows of x are read where they lie. README.md beside this file has the plan.
+/// </summary>
+internal sealed unsafe class LinearCpu : OpKernel
+{
+    private const int RowsOfAPiece = 96;        // whole tiles of six
+    private const int RowsOfAPacking = 64;
+
+    public override string Backend => KernelChoice.Cpu;
+
+    public override bool ReadsOutput(string output) => false;
+
+    public override void Forward(OpCall call, KernelArrays arrays)
+    {
+        var sizes = new LinearSizes(call);
+        var (rows, dim, width, parts) = (sizes.Rows, sizes.Dim, sizes.Width, sizes.Parts);
+        var padded = LinearSizes.Padded(width);
+        float* x = arrays["x"].Float32, weight = arrays["weight"].Float32, bias = arrays["bias"].Float32;
+        var panels = Allocate((long)parts * padded * (dim + 1));
+        try
+        {
+            var starts = bias == null ? null : panels + (long)parts * padded * dim;
+            var outputs = stackalloc nint[parts];
+            for (var part = 0; part < parts; part++)
+            {
+                MatrixProduct.PackTransposed(width, dim, weight + (long)part * width * dim, dim, panels + (long)part * padded * dim, LinearSizes.PanelWidth);
+                outputs[part] = arrays[call.Op.Outputs[part]].Pointer;
+                if (bias != null)
+                    Starts(bias + (long)part * width, width, starts + (long)part * padded);
+            }
+            var targets = (nint)outputs;
+            WorkShare.For(Pieces(rows, RowsOfAPiece), i =>
+            {
+                var first = i * RowsOfAPiece;
+                for (var part = 0; part < parts; part++)
+                {
+                    Simd.Run(new LinearRows
+                    {
+                        Rows = Math.Min(RowsOfAPiece, rows - first),
+                        Columns = width,
+                        Steps = dim,
+                        A = x + (long)first * dim,
+                        Panels = panels + (long)part * padded * dim,
+                        C = (float*)((nint*)targets)[part] + (long)first * width,
+                        Start = starts == null ? null : starts + (long)part * padded,
+                    });
+                }
+            });
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(panels);
+        }
+    }
+
+    public override void Backward(OpCall call, KernelArrays arrays)
+    {
+        var sizes = new LinearSizes(call);
+        var grads = new nint[sizes.Parts];
+        for (var part = 0; part < grads.Length; part++)
+            grads[part] = arrays.Gradient(call.Op.Outputs[part]).Pointer;
+        if (arrays.Gradient("x") is { IsPresent: true } gradX)
+            OfRows(sizes, grads, arrays["weight"].Float32, gradX.Float32);
+        float* gradWeight = arrays.Gradient("weight").Float32, gradBias = arrays.Gradient("bias").Float32;
+        if (gradWeight != null)
+            OfMatrix(sizes, grads, arrays["x"].Float32, gradWeight, gradBias);
+        else if (gradBias != null)
+            OfBias(sizes, grads, gradBias);
+    }
+
+    /// <summary>∂x = Σ_parts ȳ W.</summary>
+    private static void OfRows(LinearSizes sizes, nint[] grads, float* weight, float* gradX)
+    {
+        var (rows, dim, width) = (sizes.Rows, sizes.Dim, sizes.Width);
+        var padded = LinearSizes.Padded(dim);
+        var panels = Allocate((long)sizes.Parts * width * padded);
+        try
+        {
+            for (var part = 0; part < sizes.Parts; part++)
+                MatrixProduct.Pack(width, dim, weight + (long)part * width * dim, dim, panels + (long)part * width * padded, LinearSizes.PanelWidth);
+            WorkShare.For(Pieces(rows, RowsOfAPiece), i =>
+            {
+                var first = i * RowsOfAPiece;
+                var count = Math.Min(RowsOfAPiece, rows - first);
+                var target = gradX + (long)first * dim;
+                var add = false;
+                for (var part = 0; part < grads.Length; part++)
+                {
+                    if (grads[part] == 0)
+                        continue;
+                    Simd.Run(new LinearRows
+                    {
+                        Rows = count,
+                        Columns = dim,
+                        Steps = width,
+                        A = (float*)grads[part] + (long)first * width,
+                        Panels = panels + (long)part * width * padded,
+                        C = target,
+                        Add = add,
+                    });
+                    add = true;
+                }
+                if (!add)
+                    new Span<float>(target, count * dim).Clear();
+            });
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(panels);
+        }
+    }
+
+    /// <summary>∂W = ȳᵀ x and ∂b = Σ ȳ, the narrower factor in panels.</summary>
+    private static void OfMatrix(LinearSizes sizes, nint[] grads, float* x, float* gradWeight, float* gradBias)
+    {
+        var (rows, dim, width) = (sizes.Rows, sizes.Dim, sizes.Width);
+        var byInput = dim <= width;         // x in panels
+        var panels = Allocate((long)rows * LinearSizes.Padded(byInput ? dim : width));
+        try
+        {
+            if (byInput)
+                Pack(rows, dim, x, panels);
+            for (var part = 0; part < sizes.Parts; part++)
+            {
+                var grad = (float*)grads[part];
+                var target = gradWeight + (long)part * width * dim;
+                var sums = gradBias == null ? null : gradBias + (long)part * width;
+                if (grad == null)
+                {
+                    new Span<float>(target, width * dim).Clear();
+                    new Span<float>(sums, sums == null ? 0 : width).Clear();
+                    continue;
+                }
+                if (!byInput)
+                {
+                    Pack(rows, width, grad, panels);
+                    if (sums != null)
+                        Simd.Run(new LinearSums(rows, width, grad, sums));
+                }
+                var whole = new LinearColumns
+                {
+                    Rows = rows,
+                    Columns = byInput ? dim : width,
+                    A = byInput ? grad : x,
+                    ARow = byInput ? width : dim,
+                    Panels = panels,
+                    C = target,
+                    CRow = dim,
+                    IsTransposed = !byInput,
+                    Sums = byInput ? sums : null,
+                };
+                var count = byInput ? width : dim;
+                var piece = LinearColumns.OfAPiece(count);
+                WorkShare.For(Pieces(count, piece), i => Simd.Run(whole with { First = i * piece, Count = Math.Min(piece, count - i * piece) }));
+            }
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(panels);
+        }
+    }
+
+    private static void OfBias(LinearSizes sizes, nint[] grads, float* gradBias)
+    {
+        for (var part = 0; part < grads.Length; part++)
+        {
+            var target = gradBias + (long)part * sizes.Width;
+            if (grads[part] == 0)
+                new Span<float>(target, sizes.Width).Clear();
+            else
+                Simd.Run(new LinearSums(sizes.Rows, sizes.Width, (float*)grads[part], target));
+        }
+    }
+
+    /// <summary>Rows in panels of all rows.</summary>
+    private static void Pack(int rows, int columns, float* source, float* panels) =>
+        WorkShare.For(Pieces(rows, RowsOfAPacking), i =>
+        {
+            var first = i * RowsOfAPacking;
+            Simd.Run(new LinearPacking(rows, first, Math.Min(RowsOfAPacking, rows - first), columns, source, panels));
+        });
+
+    private static void Starts(float* bias, int count, float* starts)
+    {
+        new Span<float>(bias, count).CopyTo(new Span<float>(starts, count));
+        new Span<float>(starts + count, LinearSizes.Padded(count) - count).Clear();
+    }
+
+    private static int Pieces(int count, int size) => (count + size - 1) / size;
+
+    private static float* Allocate(long count) => (float*)NativeMemory.AlignedAlloc((nuint)Math.Max(16, count) * sizeof(float), 64);
+}

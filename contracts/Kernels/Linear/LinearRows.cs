@@ -1,0 +1,81 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+using Zoo.Kernels.Cpu;
+
+namespace Zoo.Kernels;
+
+/// <summary>Some rows of a product with a matrix in panels.</summary>
+internal unsafe struct LinearRows : ISimdKernel
+{
+    private const int PanelFloats = 4096;       // of a panel at a time: half of the first cache
+    private const int Strip = 6;                // rows of a tile
+    private const int LineFloats = 16;
+
+    public int Rows, Columns, Steps;            // of c, and how long the sums are
+    public float* A;                            // [row, step]
+    public float* Panels;                       // [step, column], in panels
+    public float* C;                            // [row, column]
+    public float* Start;                        // what each row's sums begin with, up to whole panels; zero where null
+    public bool Add;                            // to what c holds, instead
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public readonly void Run<V>()
+        where V : struct, ILanes<V>
+    {
+        var width = MatrixProduct.PanelWidth<V>();
+        var whole = Columns / width * width;
+        var rest = Columns - whole;
+        var last = stackalloc float[rest > 0 ? Rows * width : 0];      // the last columns' tile, which c has no room for
+        var blocks = Math.Max(1, (Steps * width + PanelFloats - 1) / PanelFloats);
+        for (var block = 0; block < blocks; block++)
+        {
+            var first = (int)((long)Steps * block / blocks);
+            var count = (int)((long)Steps * (block + 1) / blocks) - first;
+            var goesOn = block > 0 || Add;
+            for (var column = 0; column < whole; column += width)
+            {
+                var panel = Panels + (long)column * Steps + (long)first * width;
+                var (start, startRow) = goesOn ? ((nint)(C + column), (long)Columns) : ((nint)(Start == null ? null : Start + column), 0);
+                if (column == 0 && Sse.IsSupported)
+                {
+                    Strips<V>(count, A + first, panel, (float*)start, startRow);
+                    continue;
+                }
+                MatrixProduct.RunPanel<V>(Rows, count, A + first, Steps, 1, panel, C + column, Columns, (float*)start, startRow);
+            }
+            if (rest == 0)
+                continue;
+            if (block == 0 && Add)
+            {
+                for (var row = 0; row < Rows; row++)
+                {
+                    new Span<float>(C + (long)row * Columns + whole, rest).CopyTo(new Span<float>(last + row * width, rest));
+                    new Span<float>(last + row * width + rest, width - rest).Clear();
+                }
+            }
+            var begin = goesOn ? last : Start == null ? null : Start + whole;
+            MatrixProduct.RunPanel<V>(
+                Rows, count, A + first, Steps, 1, Panels + (long)whole * Steps + (long)first * width, last, width, begin, goesOn ? width : 0);
+        }
+        for (var row = 0; row < Rows && rest > 0; row++)
+            new Span<float>(last + row * width, rest).CopyTo(new Span<float>(C + (long)row * Columns + whole, rest));
+    }
+
+    /// <summary>The first panel, which meets a's rows first: those of the tile after the next are asked for before their turn.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Strips<V>(int steps, float* a, float* panel, float* start, long startRow)
+        where V : struct, ILanes<V>
+    {
+        for (var row = 0; row < Rows; row += Strip)
+        {
+            for (var ahead = row + Strip; ahead < Math.Min(Rows, row + 2 * Strip); ahead++)
+            {
+                for (var step = 0; step < steps; step += LineFloats)
+                    Sse.Prefetch0(a + (long)ahead * Steps + step);
+            }
+            MatrixProduct.RunPanel<V>(
+                Math.Min(Strip, Rows - row), steps, a + (long)row * Steps, Steps, 1, panel, C + (long)row * Columns, Columns,
+                start == null ? null : start + row * startRow, startRow);
+        }
+    }
+}
