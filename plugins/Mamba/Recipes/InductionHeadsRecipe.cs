@@ -7,12 +7,13 @@ namespace Zoo.Mamba.Recipes;
 /// <summary>Induction heads at the training length and far beyond it: Gu and Dao 2023, table 11.</summary>
 /// <remarks>
 /// The paper's net (two layers of 64), ids (16), longest sample (256) and no weight decay. At quick scale samples of 8 to 256 tokens instead of 256, and
-/// batches of 64 instead of 8 at 2e-3 along a cosine instead of a constant 1e-3: with one scored token a sample the paper's set-up needs its 1.6 million samples.
-/// This is the fourth set-up, fixed before its own run but knowing what the ones before it gave on the same seeds; the README has that. The first two
-/// trained on 64 tokens: after 1,000 steps the loss of many batches was exactly 0 in float32, so no gradient asked the net to hold a token longer than
-/// that, and at eight times the length three seeds, then one, were below 99 %. The third trained on 256 tokens: one seed held to 16 times that, another was still at
-/// chance after half of the run. Samples of every length were to have both: short ones show what is to be learned, long ones ask that it be held. All
-/// seeds learned it, and one of three still fails at eight times the length.
+/// batches of 64 instead of 8 at 5e-3 along a cosine instead of a constant 1e-3: with one scored token a sample the paper's set-up needs its 1.6 million samples.
+/// This is the fifth set-up, chosen on the development seeds 101 to 103 and fixed before its own run; the seeds that count, 1 to 3, had been seen by the
+/// four before it. The first two trained on 64 tokens and had seeds below 99 % at eight times the length. The third trained on 256 tokens: one seed
+/// held to 16 times that, another was still at chance after half of the run. The fourth had samples of every length at 2e-3: all seeds learned the
+/// task, and one of three lost the token beyond four times the length, as did development seed 103 with any ε. At 5e-3 they learn it in half of the
+/// steps. Why they hold it is not settled: the step sizes' biases end where they began at either rate, but at 5e-3 single weights and decays go twice
+/// as far. Adam's ε is 1e-16 because 1e-8 is more than the gradients once the loss is near 0. Weight decay of 1 made it worse. The README has the pilots.
 /// </remarks>
 internal sealed class InductionHeadsRecipe : IRecipe
 {
@@ -48,7 +49,8 @@ internal sealed class InductionHeadsRecipe : IRecipe
             [
                 "d_model=64", "n_layer=2", "task.vocab_size=16", $"task.length={TrainLength}", $"task.test_lengths=[{string.Join(',', lengths)}]", $"task.test_count={TestCount}",
                 $"task.min_length={(isFull ? TrainLength : QuickShortest)}",
-                isFull ? "train.batch_size=8" : "train.batch_size=64", isFull ? "train.lr=1e-3" : "train.lr=2e-3", isFull ? "train.schedule=constant" : "train.schedule=cosine", "train.weight_decay=0",
+                isFull ? "train.batch_size=8" : "train.batch_size=64", isFull ? "train.schedule=constant" : "train.schedule=cosine", "train.weight_decay=0",
+                .. isFull ? new[] { "train.lr=1e-3" } : ["train.lr=5e-3", "train.eps=1e-16"],
             ],
             Steps = isFull ? FullSteps : QuickSteps,
             EvalEvery = isFull ? 8_192 : 250,
