@@ -34,7 +34,7 @@ internal sealed class CausalConvLayer : nn.Module
         using var scope = NewDisposeScope();
         var (mixed, last) = CausalConv.Apply(x, _net.Depthwise.weight!.squeeze(1), _net.Depthwise.bias, silu: false, state.Find(0), _kernels);
         state.Keep(0, last);
-        return MixedPrecision.Linear(mixed, _net.Pointwise.weight!.squeeze(2), _net.Pointwise.bias, _arithmetic)
+        return MixedPrecision.Linear(mixed, _net.Pointwise.weight!.squeeze(2), _net.Pointwise.bias, _arithmetic, _kernels)
             .MoveToOuterDisposeScope();
     }
 

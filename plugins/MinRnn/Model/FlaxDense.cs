@@ -1,5 +1,6 @@
 using TorchSharp.Modules;
 using Zoo.Architectures;
+using Zoo.Kernels;
 using static TorchSharp.torch;
 
 namespace Zoo.MinRnn;
@@ -16,10 +17,11 @@ internal sealed class FlaxDense : nn.Module<Tensor, Tensor>
     public readonly Parameter kernel;
     public readonly Parameter bias;
     private readonly ScalarType _arithmetic;
+    private readonly KernelChoice _kernels;
 
     public FlaxDense(long from, long to, BuildContext context) : base(nameof(FlaxDense))
     {
-        _arithmetic = context.Dtype;
+        (_arithmetic, _kernels) = (context.Dtype, context.Kernels);
         var deviation = Math.Sqrt(1.0 / from) / CutDeviation;  // LeCun's
         using TorchSharp.Scalar scale = Math.Sqrt(2) * deviation;
         // The inverse of the normal distribution's integral, between both cuts: TorchSharp's own trunc_normal_ fills with one number.
@@ -31,5 +33,5 @@ internal sealed class FlaxDense : nn.Module<Tensor, Tensor>
 
     /// <param name="x">[..., from].</param>
     /// <returns>[..., to].</returns>
-    public override Tensor forward(Tensor x) => MixedPrecision.Linear(x, kernel.t(), bias, _arithmetic);
+    public override Tensor forward(Tensor x) => MixedPrecision.Linear(x, kernel.t(), bias, _arithmetic, _kernels);
 }

@@ -2,7 +2,6 @@ using TorchSharp;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
 using Zoo.Architectures;
-using Zoo.Kernels;
 using static TorchSharp.torch;
 
 namespace Zoo.MinRnn;
@@ -16,12 +15,11 @@ internal sealed class MinLmModel : TokenModel
     [ComponentName(Name = "to_logits")] private readonly Dense _head;
     private readonly MinLmStack _stack;
     private readonly Device _device;
-    private readonly KernelChoice _kernels;
 
     public MinLmModel(string name, MinLmConfig config, Func<Mixer> newMixer, BuildContext context) : base(name)
     {
         VocabSize = config.VocabSize!.Value;
-        (_device, _kernels) = (context.Device, context.Kernels);
+        _device = context.Device;
         _embedding = nn.Embedding(VocabSize, config.ModelDim).to(context.Device);
         for (var i = 0; i < config.LayerCount; i++)
             _layers.Add(new MinLmBlock(config, newMixer(), context));
@@ -39,7 +37,7 @@ internal sealed class MinLmModel : TokenModel
 
     public override Tensor Head(Tensor hidden) => _head.forward(hidden);
 
-    public override Tensor HeadLoss(Tensor hidden, Tensor targets) => _head.Loss(hidden, targets, _kernels) ?? base.HeadLoss(hidden, targets);
+    public override Tensor HeadLoss(Tensor hidden, Tensor targets) => _head.Loss(hidden, targets) ?? base.HeadLoss(hidden, targets);
 
     public override ModelState NewState(int batch) => _stack.NewState(batch, _device);
 

@@ -2,7 +2,6 @@ using TorchSharp;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
 using Zoo.Architectures;
-using Zoo.Kernels;
 using static TorchSharp.torch;
 
 namespace Zoo.MinRnn;
@@ -15,12 +14,11 @@ internal sealed class QrnnModel : TokenModel
     [ComponentName(Name = "decoder")] private readonly Dense _decoder;
     private readonly QrnnStack _stack;
     private readonly Device _device;
-    private readonly KernelChoice _kernels;
 
     public QrnnModel(QrnnConfig config, BuildContext context) : base("qrnn")
     {
         VocabSize = config.VocabSize!.Value;
-        (_device, _kernels) = (context.Device, context.Kernels);
+        _device = context.Device;
         _encoder = nn.Embedding(VocabSize, config.InputDim).to(context.Device);
         for (var i = 0; i < config.LayerCount; i++)
             _layers.Add(new QrnnLayer(config, i == 0 ? config.InputDim : config.HiddenDim, context));
@@ -37,7 +35,7 @@ internal sealed class QrnnModel : TokenModel
 
     public override Tensor Head(Tensor hidden) => _decoder.forward(hidden);
 
-    public override Tensor HeadLoss(Tensor hidden, Tensor targets) => _decoder.Loss(hidden, targets, _kernels) ?? base.HeadLoss(hidden, targets);
+    public override Tensor HeadLoss(Tensor hidden, Tensor targets) => _decoder.Loss(hidden, targets) ?? base.HeadLoss(hidden, targets);
 
     public override ModelState NewState(int batch) => _stack.NewState(batch, _device);
 
