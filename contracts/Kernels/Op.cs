@@ -174,27 +174,41 @@ public abstract class Op
     /// <exception cref="ShapeException">An argument is missing, unknown or misshaped.</exception>
     public OpCall Describe(NamedTensors inputs, OpOptions options)
     {
+        var arguments = Arguments;
         foreach (var name in inputs.Keys)
         {
-            if (Arguments.All(a => a.Name != name))
-                throw new ShapeException($"{Name} has no argument '{name}'; it takes {string.Join(", ", Arguments.Select(a => a.Name))}.");
+            if (!Takes(name))
+                throw new ShapeException($"{Name} has no argument '{name}'; it takes {string.Join(", ", arguments.Select(a => a.Name))}.");
         }
         var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
-        foreach (var argument in Arguments)
+        List<OpArgument>? open = null;
+        foreach (var argument in arguments)
         {
             if (inputs.Find(argument.Name) is { } tensor)
-                argument.Check(tensor, Name, sizes);
+            {
+                if (!argument.Check(tensor, Name, sizes))
+                    (open ??= []).Add(argument);
+            }
             else if (!argument.Optional)
+            {
                 throw new ShapeException($"{Name} needs the argument '{argument.Name}'.");
+            }
         }
-        foreach (var argument in Arguments.Where(a => a.HasProducts))
-        {
-            if (inputs.Find(argument.Name) is { } tensor)
-                argument.Check(tensor, Name, sizes);            // every letter has its size now
-        }
+        foreach (var argument in open ?? [])
+            argument.Check(inputs[argument.Name], Name, sizes);      // every letter has its size now
         var call = new OpCall(this, inputs, options, sizes);
         Check(call);
         return call;
+
+        bool Takes(string name)
+        {
+            foreach (var argument in arguments)
+            {
+                if (argument.Name == name)
+                    return true;
+            }
+            return false;
+        }
     }
 
     /// <summary>The half-precision type that all floating-point inputs have; null where none has one.</summary>

@@ -34,30 +34,13 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
     /// <summary>Every letter that a size is asked for.</summary>
     public IEnumerable<string> Letters => OtherAxes.Prepend(Axes).SelectMany(axes => axes).SelectMany(LettersOf).Distinct();
 
-    /// <summary>Whether one of its axes is a product.</summary>
-    internal bool HasProducts => OtherAxes.Prepend(Axes).Any(axes => axes.Any(IsProduct));
-
     /// <summary>The letters of an axis: one, the factors of a product that are letters, or none.</summary>
-    public static IEnumerable<string> LettersOf(string axis) => axis == "..."
-        ? []
-        : axis.Split('*').Where(factor => !char.IsAsciiDigit(factor[0])).Select(factor => factor.Split('/')[0]);
+    public static IEnumerable<string> LettersOf(string axis) => OpAxis.Of(axis).Letters;
 
     /// <summary>The size of an axis; null where it is "..." or one of its letters has none.</summary>
     /// <param name="axis">A letter, a number, a product or "...".</param>
     /// <param name="sizes">By letter.</param>
-    public static long? SizeOf(string axis, IReadOnlyDictionary<string, long> sizes)
-    {
-        if (axis == "..." || !LettersOf(axis).All(sizes.ContainsKey))
-            return null;
-        return axis.Split('*').Aggregate(1L, (product, factor) => checked(product * FactorOf(factor)));
-
-        long FactorOf(string factor)
-        {
-            var parts = factor.Split('/');
-            var size = sizes.TryGetValue(parts[0], out var bound) ? bound : long.Parse(parts[0]);
-            return parts.Length == 1 ? size : (size + long.Parse(parts[1]) - 1) / long.Parse(parts[1]);
-        }
-    }
+    public static long? SizeOf(string axis, IReadOnlyDictionary<string, long> sizes) => OpAxis.Of(axis).SizeIn(sizes);
 
     /// <summary>The longest of its lists of axes whose letters all have a size; <see cref="Axes"/> where none has.</summary>
     /// <param name="sizes">By letter.</param>
@@ -65,21 +48,25 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
         .Where(axes => axes.SelectMany(LettersOf).All(sizes.ContainsKey)).MaxBy(axes => axes.Count) ?? Axes;
 
     /// <summary>Checks a tensor against the axes and the sizes bound so far.</summary>
+    /// <returns>Whether that is all; false where a product has a letter that other arguments bind: it is to be checked again after them.</returns>
     /// <exception cref="ShapeException">It does not fit.</exception>
-    internal void Check(torch.Tensor tensor, string op, Dictionary<string, long> sizes)
+    internal bool Check(torch.Tensor tensor, string op, Dictionary<string, long> sizes)
     {
-        var shape = tensor.shape;
-        var wanted = OtherAxes.FirstOrDefault(other => other.Count == shape.Length) ?? Axes;
-        var anyLeading = wanted.Count > 0 && wanted[0] == "...";
-        var axes = anyLeading ? wanted.Skip(1).ToList() : wanted;
-        var trailing = anyLeading ? shape[Math.Max(0, shape.Length - axes.Count)..] : shape;
-        var fits = trailing.Length == axes.Count;
-        for (var i = 0; fits && i < axes.Count; i++)
+        var rank = (int)tensor.ndim;
+        var axes = AxesOf(rank);
+        var leading = axes.Count > 0 && OpAxis.Of(axes[0]).IsRest ? 1 : 0;
+        var named = axes.Count - leading;
+        var fits = leading == 1 ? rank >= named : rank == named;
+        var isAll = true;
+        for (var i = 0; fits && i < named; i++)
         {
-            if (SizeOf(axes[i], sizes) is { } size)
-                fits = trailing[i] == size;
-            else if (!IsProduct(axes[i]))                       // of a product, the letters may come later: it is checked again
-                sizes[axes[i]] = trailing[i];
+            var axis = OpAxis.Of(axes[leading + i]);
+            if (axis.SizeIn(sizes) is { } size)
+                fits = tensor.size(rank - named + i) == size;
+            else if (axis.IsProduct)
+                isAll = false;
+            else
+                sizes[axes[leading + i]] = tensor.size(rank - named + i);
         }
         if (Dtype is { } dtype ? tensor.dtype != dtype : !tensor.is_floating_point())
             throw new ShapeException($"{op}: '{Name}' is {tensor.dtype} but must be {(Dtype?.ToString() ?? "floating point")}.");
@@ -87,13 +74,24 @@ public sealed record OpArgument(string Name, params IReadOnlyList<string> Axes)
             throw new ShapeException($"{op} has no gradient of '{Name}', which requires one; detach it.");
         if (!fits)
         {
+            var shape = tensor.shape;
             var forms = OtherAxes.Prepend(Axes).ToList();
             if (forms.Any(form => form.Count == shape.Length))
                 forms.RemoveAll(form => form.Count != shape.Length);
             var words = forms.Select(form => $"[{string.Join(", ", form.Select(a => !long.TryParse(a, out _) && SizeOf(a, sizes) is { } size ? $"{a} {size}" : a))}]");
             throw new ShapeException($"{op}: '{Name}' is {Shape.Describe(shape)} but must be {string.Join(" or ", words)}.");
         }
+        return isAll;
     }
 
-    private static bool IsProduct(string axis) => axis.Contains('*') || axis.Contains('/');
+    /// <summary>Those of its lists of axes that have so many; <see cref="Axes"/> where none has.</summary>
+    private IReadOnlyList<string> AxesOf(int rank)
+    {
+        foreach (var other in OtherAxes)
+        {
+            if (other.Count == rank)
+                return other;
+        }
+        return Axes;
+    }
 }

@@ -21,6 +21,9 @@ internal unsafe struct TernaryProduct
 
     private const int RowsTogether = 4;
 
+    /// <summary>By which the sums of one token are too large: see <see cref="SumRows"/>.</summary>
+    private const int ShiftOfSums = 2;
+
     /// <summary>How far ahead codes are asked for from memory: more than what comes in while a line is on its way.</summary>
     private const int Ahead = 4096;
 
@@ -94,80 +97,99 @@ internal unsafe struct TernaryProduct
         }
     }
 
-    /// <summary>One token. Two of the four codes of a byte are masked where they stand, four times as large, which spares shifts.</summary>
+    /// <summary>One token.</summary>
+    private readonly void MultiplyOne<V>(int row, int rows, int token, sbyte* x, long rowBytes)
+        where V : struct, IByteLanes<V>
+    {
+        var sums = stackalloc byte[RowsOfBlock * V.Count];               // of 32 bits, a vector for each row
+        SumRows<V>(Codes + row * rowBytes, rows, rowBytes, x, sums);
+        WriteTile<V>(sums, 1, row, rows, token, ShiftOfSums);
+    }
+
+    /// <summary>
+    /// Four times the sums of some rows' products with one token, a vector for each. Two of the four codes of a byte are masked where they stand,
+    /// four times as large, which spares shifts.
+    /// </summary>
     /// <remarks>
-    /// One row at a time, two vectors of codes side by side with sums of their own. Rows that shared their activations would save loads, of which
-    /// there is room for more, and have the compiler put sums into memory or move them between registers, for which there is none.
+    /// One row at a time, four vectors of codes side by side: so many that sums of 16 bits last for a long row, and what comes between rows stays
+    /// small. Rows that shared their activations would save loads, of which there is room for more, and have the compiler put sums into memory or
+    /// move them between registers, for which there is none.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void MultiplyOne<V>(int row, int rows, int token, sbyte* x, long rowBytes)
+    private static void SumRows<V>(byte* w, int rows, long rowBytes, sbyte* x, byte* sums)
         where V : struct, IByteLanes<V>
     {
         V low = V.Create((byte)0x03), high = V.Create((byte)0x0C);
         V one = V.Create((short)1), four = V.Create((short)4);
         var width = V.Count;
-        var pairedBytes = rowBytes / (2 * width) * (2 * width);
-        var totals = stackalloc byte[RowsTogether * width];
-        for (var r = 0; r < rows; r += RowsTogether)
+        var turnBytes = 4 * width;
+        var wholeBytes = rowBytes / turnBytes * turnBytes;
+        for (; rows > 0; rows--)
         {
-            var count = Math.Min(RowsTogether, rows - r);
-            for (var i = 0; i < RowsTogether; i++)
+            var p = x;
+            var total = V.Zero;
+            byte* end = w + wholeBytes;
+            while (w < end)
             {
-                // Behind the last row it is taken again: what is summed for it is not written.
-                var w = Codes + (row + r + Math.Min(i, count - 1)) * rowBytes;
-                sbyte* p = x;
-                byte* end = w + pairedBytes;
-                var total = V.Zero;
-                while (w < end)
+                V a0 = V.Zero, a1 = V.Zero, b0 = V.Zero, b1 = V.Zero, b2 = V.Zero, b3 = V.Zero;
+                byte* stop = end - w > StepsOfScaledInt16 * turnBytes ? w + StepsOfScaledInt16 * turnBytes : end;
+                // Some lines at a time: line by line in the loop below, fewer would be under way.
+                for (byte* line = w; line < stop && Sse.IsSupported; line += LineBytes)
+                    Sse.Prefetch0(line + Ahead);
+                do
                 {
-                    V a0 = V.Zero, a1 = V.Zero, b0 = V.Zero, b1 = V.Zero;
-                    var stop = end - w > 2 * StepsOfScaledInt16 * width ? w + 2 * StepsOfScaledInt16 * width : end;
-                    // Some lines at a time: line by line in the loop below, fewer would be under way.
-                    for (var line = w; line < stop && Sse.IsSupported; line += LineBytes)
-                        Sse.Prefetch0(line + Ahead);
-                    do
-                    {
-                        var codes = V.Load(w);
-                        var upper = V.ShiftRight(codes, 4);
-                        a0.AccumulateInt16(V.MultiplyLoadedBytes(codes & low, p));
-                        b0.AccumulateInt16(V.MultiplyLoadedBytes(codes & high, p + width));
-                        a0.AccumulateInt16(V.MultiplyLoadedBytes(upper & low, p + 2 * width));
-                        b0.AccumulateInt16(V.MultiplyLoadedBytes(upper & high, p + 3 * width));
-                        codes = V.Load(w + width);
-                        upper = V.ShiftRight(codes, 4);
-                        a1.AccumulateInt16(V.MultiplyLoadedBytes(codes & low, p + 4 * width));
-                        b1.AccumulateInt16(V.MultiplyLoadedBytes(codes & high, p + 5 * width));
-                        a1.AccumulateInt16(V.MultiplyLoadedBytes(upper & low, p + 6 * width));
-                        b1.AccumulateInt16(V.MultiplyLoadedBytes(upper & high, p + 7 * width));
-                        w += 2 * width;
-                        p += 8 * width;
-                    }
-                    while (w < stop);
-                    // The sums that are not four times as large have room for each other.
-                    total = V.AddInt32(total, V.MultiplyInt16(V.AddInt16(a0, a1), four));
-                    total = V.AddInt32(total, V.AddInt32(V.MultiplyInt16(b0, one), V.MultiplyInt16(b1, one)));
+                    var codes = V.Load(w);
+                    var upper = V.ShiftRight(codes, 4);
+                    a0.AccumulateInt16(V.MultiplyLoadedBytes(codes & low, p));
+                    b0.AccumulateInt16(V.MultiplyLoadedBytes(codes & high, p + width));
+                    a0.AccumulateInt16(V.MultiplyLoadedBytes(upper & low, p + 2 * width));
+                    b0.AccumulateInt16(V.MultiplyLoadedBytes(upper & high, p + 3 * width));
+                    codes = V.Load(w + width);
+                    upper = V.ShiftRight(codes, 4);
+                    a1.AccumulateInt16(V.MultiplyLoadedBytes(codes & low, p + 4 * width));
+                    b1.AccumulateInt16(V.MultiplyLoadedBytes(codes & high, p + 5 * width));
+                    a1.AccumulateInt16(V.MultiplyLoadedBytes(upper & low, p + 6 * width));
+                    b1.AccumulateInt16(V.MultiplyLoadedBytes(upper & high, p + 7 * width));
+                    codes = V.Load(w + 2 * width);
+                    upper = V.ShiftRight(codes, 4);
+                    a0.AccumulateInt16(V.MultiplyLoadedBytes(codes & low, p + 8 * width));
+                    b2.AccumulateInt16(V.MultiplyLoadedBytes(codes & high, p + 9 * width));
+                    a0.AccumulateInt16(V.MultiplyLoadedBytes(upper & low, p + 10 * width));
+                    b2.AccumulateInt16(V.MultiplyLoadedBytes(upper & high, p + 11 * width));
+                    codes = V.Load(w + 3 * width);
+                    upper = V.ShiftRight(codes, 4);
+                    a1.AccumulateInt16(V.MultiplyLoadedBytes(codes & low, p + 12 * width));
+                    b3.AccumulateInt16(V.MultiplyLoadedBytes(codes & high, p + 13 * width));
+                    a1.AccumulateInt16(V.MultiplyLoadedBytes(upper & low, p + 14 * width));
+                    b3.AccumulateInt16(V.MultiplyLoadedBytes(upper & high, p + 15 * width));
+                    w += turnBytes;
+                    p += 4 * turnBytes;
                 }
-                for (var left = rowBytes - pairedBytes; left > 0; left -= width)
-                {
-                    total = V.AddInt32(total, Single(left >= width ? V.Load(w) : V.LoadBlock(w), p, low, high));
-                    w += width;
-                    p += 4 * width;
-                }
-                total.Store(totals + i * width);
+                while (w < stop);
+                // The sums that are not four times as large have room for each other.
+                total = V.AddInt32(total, V.MultiplyInt16(V.AddInt16(a0, a1), four));
+                total = V.AddInt32(total, V.AddInt32(V.MultiplyInt16(b0, one), V.MultiplyInt16(b1, one)));
+                total = V.AddInt32(total, V.AddInt32(V.MultiplyInt16(b2, one), V.MultiplyInt16(b3, one)));
             }
-            var sums = V.Sums(V.Load(totals), V.Load(totals + width), V.Load(totals + 2 * width), V.Load(totals + 3 * width));
-            Write(sums >> 2, row + r, count, token);
+            if (wholeBytes < rowBytes)
+            {
+                V a = V.Zero, b = V.Zero;
+                end += rowBytes - wholeBytes;
+                for (; w < end; w += width, p += 4 * width)
+                {
+                    var codes = end - w >= width ? V.Load(w) : V.LoadBlock(w);
+                    var upper = V.ShiftRight(codes, 4);
+                    a.AccumulateInt16(V.MultiplyLoadedBytes(codes & low, p));
+                    b.AccumulateInt16(V.MultiplyLoadedBytes(codes & high, p + width));
+                    a.AccumulateInt16(V.MultiplyLoadedBytes(upper & low, p + 2 * width));
+                    b.AccumulateInt16(V.MultiplyLoadedBytes(upper & high, p + 3 * width));
+                }
+                total = V.AddInt32(total, V.AddInt32(V.MultiplyInt16(a, four), V.MultiplyInt16(b, one)));
+                w = end;
+            }
+            total.Store(sums);
+            sums += width;
         }
-    }
-
-    /// <summary>Four times the sums of one vector of codes.</summary>
-    private static V Single<V>(V codes, sbyte* x, V low, V high)
-        where V : struct, IByteLanes<V>
-    {
-        var upper = V.ShiftRight(codes, 4);
-        var a = V.AddInt16(V.MultiplyLoadedBytes(codes & low, x), V.MultiplyLoadedBytes(upper & low, x + 2 * V.Count));
-        var b = V.AddInt16(V.MultiplyLoadedBytes(codes & high, x + V.Count), V.MultiplyLoadedBytes(upper & high, x + 3 * V.Count));
-        return V.AddInt32(V.MultiplyInt16(a, V.Create((short)4)), V.MultiplyInt16(b, V.Create((short)1)));
     }
 
     /// <summary>Eight tokens: codes are taken apart once for all of them.</summary>
@@ -229,7 +251,7 @@ internal unsafe struct TernaryProduct
                 }
             }
         }
-        WriteTile<V>(partial, tile, row, rows, token);
+        WriteTile<V>(partial, tile, row, rows, token, shift: 0);
     }
 
     /// <summary>Four tokens, likewise.</summary>
@@ -270,7 +292,7 @@ internal unsafe struct TernaryProduct
                 V.AddInt32(isFirst ? V.Zero : V.Load(t + 3 * width), V.MultiplyInt16(a3, one)).Store(t + 3 * width);
             }
         }
-        WriteTile<V>(partial, tile, row, rows, token);
+        WriteTile<V>(partial, tile, row, rows, token, shift: 0);
     }
 
     /// <summary>The products of a token with 128 weights' codes, added up as far as numbers of 16 bits go.</summary>
@@ -280,7 +302,7 @@ internal unsafe struct TernaryProduct
             V.AddInt16(V.MultiplyLoadedBytes(c0, x), V.MultiplyLoadedBytes(c1, x + V.Count)),
             V.AddInt16(V.MultiplyLoadedBytes(c2, x + 2 * V.Count), V.MultiplyLoadedBytes(c3, x + 3 * V.Count)));
 
-    private readonly void WriteTile<V>(byte* partial, int tile, int row, int rows, int token)
+    private readonly void WriteTile<V>(byte* partial, int tile, int row, int rows, int token, int shift)
         where V : struct, IByteLanes<V>
     {
         var stride = (long)tile * V.Count;
@@ -292,7 +314,7 @@ internal unsafe struct TernaryProduct
                 var sums = V.Sums(
                     V.Load(column + r * stride), V.Load(column + Math.Min(r + 1, rows - 1) * stride),
                     V.Load(column + Math.Min(r + 2, rows - 1) * stride), V.Load(column + Math.Min(r + 3, rows - 1) * stride));
-                Write(sums, row + r, Math.Min(RowsTogether, rows - r), token + j);
+                Write(sums >> shift, row + r, Math.Min(RowsTogether, rows - r), token + j);
             }
         }
     }
