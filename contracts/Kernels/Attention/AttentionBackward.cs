@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using Zoo.Kernels.Cpu;
 
 namespace Zoo.Kernels;
@@ -8,6 +9,7 @@ namespace Zoo.Kernels;
 internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, KernelArrays arrays, int row, int keyHead) : ISimdKernel
 {
     private const int QueriesOfABlock = 32;     // the sums over queries stay in registers for so many
+    private const int LineFloats = 16;
     private const float Log2E = 1.44269504f;
 
     public void Run<V>()
@@ -68,6 +70,8 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, KernelAr
         var gradQ = arrays.Gradient("q").IsPresent ? arrays.Gradient("q").Float32 + at : null;
         var logSums = arrays["log_sums"].Float32 + (row * (long)sizes.Heads + head) * sizes.Queries + first;
         var seenByBlock = sizes.Seen(first + count - 1);
+        if (first + count < sizes.Queries)
+            AskForRows(q + count * stride, y + count * stride, gradY + count * stride, Math.Min(QueriesOfABlock, sizes.Queries - first - count));
         AttentionProducts.WithColumns<V>(sizes, count, first, q, work.KeysByColumn, work.Weights);
         AttentionProducts.WithColumns<V>(sizes, count, first, gradY, work.ValuesByColumn, work.GradScores);
         for (var i = 0; i < count; i++)
@@ -110,6 +114,21 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, KernelAr
         new Span<float>(gradients + seen, end - seen).Clear();
     }
 
+    /// <summary>Asks for the next block's rows: a head's numbers are short pieces far apart, which the processor does not see coming.</summary>
+    private void AskForRows(float* q, float* y, float* gradY, int count)
+    {
+        for (var i = 0; Sse.IsSupported && i < count; i++, q += sizes.QueryStride, y += sizes.QueryStride, gradY += sizes.QueryStride)
+        {
+            for (var at = 0; at < sizes.Dim; at += LineFloats)
+            {
+                Sse.Prefetch0(q + at);
+                Sse.Prefetch0(y + at);
+                Sse.Prefetch0(gradY + at);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Dot<V>(float* a, float* b, int count)
         where V : struct, ILanes<V>
     {

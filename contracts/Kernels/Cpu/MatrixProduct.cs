@@ -15,6 +15,8 @@ namespace Zoo.Kernels.Cpu;
 internal static unsafe class MatrixProduct
 {
     private const int Rows = 4, MoreRows = 6;
+    private const int LineFloats = 16;
+    private const int Ahead = 8;        // rows asked for before their turn where they may lie far apart
 
     /// <summary>Steps of k at a time: two vectors of so many rows of b are 32 KB, the first cache.</summary>
     private const int Steps = 256;
@@ -102,6 +104,13 @@ internal static unsafe class MatrixProduct
         for (; i + 4 <= rows; i += 4)       // four at once: their numbers lie together in the panel
         {
             float* r0 = source + i * sourceRow, r1 = r0 + sourceRow, r2 = r1 + sourceRow, r3 = r2 + sourceRow;
+            for (var x = 0; Sse.IsSupported && i + 2 * Ahead <= rows && x < columns; x += LineFloats)
+            {
+                Sse.Prefetch0(r0 + Ahead * sourceRow + x);
+                Sse.Prefetch0(r1 + Ahead * sourceRow + x);
+                Sse.Prefetch0(r2 + Ahead * sourceRow + x);
+                Sse.Prefetch0(r3 + Ahead * sourceRow + x);
+            }
             var to = panels + (long)(i / width) * width * columns + i % width;
             var j = 0;
             for (; Sse.IsSupported && j + 4 <= columns; j += 4, to += 4 * width)
