@@ -14,6 +14,7 @@ namespace Zoo.Mamba.Recipes;
 /// task, and one of three lost the token beyond four times the length, as did development seed 103 with any ε. At 5e-3 they learn it in half of the
 /// steps. Why they hold it is not settled: the step sizes' biases end where they began at either rate, but at 5e-3 single weights and decays go twice
 /// as far. Adam's ε is 1e-16 because 1e-8 is more than the gradients once the loss is near 0. Weight decay of 1 made it worse. The README has the pilots.
+/// It gave 100, 100 and 94.5 % at eight times the length: nearer, and still not the claim.
 /// </remarks>
 internal sealed class InductionHeadsRecipe : IRecipe
 {
