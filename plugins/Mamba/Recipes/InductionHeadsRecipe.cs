@@ -8,7 +8,7 @@ namespace Zoo.Mamba.Recipes;
 /// <remarks>
 /// The paper's net (two layers of 64), ids (16), longest sample (256) and no weight decay. At quick scale samples of 8 to 256 tokens instead of 256, and
 /// batches of 64 instead of 8 at 5e-3 along a cosine instead of a constant 1e-3: with one scored token a sample the paper's set-up needs its 1.6 million samples.
-/// This is the fifth set-up, chosen on the development seeds 101 to 103 and fixed before its own run; the seeds that count, 1 to 3, had been seen by the
+/// This is the fifth set-up, chosen on the development seeds 102 and 103 and fixed before its own run; the seeds that count, 1 to 3, had been seen by the
 /// four before it. The first two trained on 64 tokens and had seeds below 99 % at eight times the length. The third trained on 256 tokens: one seed
 /// held to 16 times that, another was still at chance after half of the run. The fourth had samples of every length at 2e-3: all seeds learned the
 /// task, and one of three lost the token beyond four times the length, as did development seed 103 with any ε. At 5e-3 they learn it in half of the
