@@ -47,14 +47,18 @@ public sealed class CudaCompilerTests
                 x[0] = nonsense;
             }
             """;
-        var error = Assert.Throws<UserException>(() => Here().Compile(Source(text), 90, "an_op (B=2)"))!;
+        var compiler = Here();
+        var error = Assert.Throws<UserException>(() => compiler.Compile(Source(text), 90, "an_op (B=2)"))!;
         Assert.That(error.Message, Does.Match(@"^an_op \(B=2\): Ops/Broken\.cu of Contracts\.Tests does not compile for sm_90a? with NVRTC \d+\.\d+:\nOps/Broken\.cu\(3\): error: identifier ""nonsense"" is undefined"));
         Assert.That(Directory.Exists(_folder.File("cache/zoo/cubin")) && Directory.EnumerateFiles(_folder.File("cache/zoo/cubin")).Any(), Is.False, "nothing is kept");
     }
 
     [Test]
-    public void Compile_AHeaderThatIsNotThere_SaysSo() =>
-        Assert.That(() => Here().Compile(Source("#include <cuda_fp16.h>\n"), "sm_90"), Throws.TypeOf<UserException>().With.Message.Contains("cuda_fp16.h"));
+    public void Compile_AHeaderThatIsNotThere_SaysSo()
+    {
+        var compiler = Here();
+        Assert.That(() => compiler.Compile(Source("#include <cuda_fp16.h>\n"), "sm_90"), Throws.TypeOf<UserException>().With.Message.Contains("cuda_fp16.h"));
+    }
 
     [Test]
     public void Compile_Again_ComesFromTheCache()
@@ -91,8 +95,11 @@ public sealed class CudaCompilerTests
     }
 
     [Test]
-    public void Compile_CardOlderThanTheCompilerKnows_SaysWhatToDo() =>
-        Assert.That(() => Here().Compile(Source("void f() {}"), 10, "an op"), Throws.TypeOf<EnvironmentException>().With.Message.Contains("does not compile for sm_10"));
+    public void Compile_CardOlderThanTheCompilerKnows_SaysWhatToDo()
+    {
+        var compiler = Here();
+        Assert.That(() => compiler.Compile(Source("void f() {}"), 10, "an op"), Throws.TypeOf<EnvironmentException>().With.Message.Contains("does not compile for sm_10"));
+    }
 
     [Test]
     public void Load_FileItself_IsTaken()
