@@ -36,7 +36,7 @@ public static class MixedPrecision
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias, ScalarType arithmetic, KernelChoice? kernels = null)
     {
         // A few rows, as decoding has them, take as long as reading the matrix, so they can be exact; many are products by libtorch.
-        if (weight.dtype == ScalarType.BFloat16 && x.dtype == ScalarType.Float32 && x.numel() <= MostExactRows * weight.shape[1])
+        if (weight.dtype == ScalarType.BFloat16 && x.dtype == ScalarType.Float32 && x.numel() <= MostExactRows * weight.size(1))
             return BFloat16Linear.Apply(x, weight, bias, kernels);
         if (kernels is not null && IsOwn(x, weight, arithmetic))
             return LinearProduct.Apply(x, weight, bias, kernels);
@@ -66,7 +66,7 @@ public static class MixedPrecision
 
     private static bool IsOwn(Tensor x, Tensor weight, ScalarType arithmetic) => arithmetic != ScalarType.BFloat16
         && x.device_type == DeviceType.CPU && x.dtype == ScalarType.Float32 && weight.dtype == ScalarType.Float32
-        && weight.numel() <= MostOwnWeights && x.numel() >= LeastOwnRows * weight.shape[1];
+        && weight.numel() <= MostOwnWeights && x.numel() >= LeastOwnRows * weight.size(1);
 
     /// <summary>x Wᵀ of factors rounded to bfloat16, itself rounded.</summary>
     internal static Tensor Product(Tensor x, Tensor weight, bool isNative) => isNative

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics.X86;
 using Zoo.Kernels.Cpu;
 
 namespace Zoo.Kernels;
@@ -9,7 +8,6 @@ namespace Zoo.Kernels;
 internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, KernelArrays arrays, int row, int keyHead) : ISimdKernel
 {
     private const int QueriesOfABlock = 32;     // the sums over queries stay in registers for so many
-    private const int LineFloats = 16;
     private const float Log2E = 1.44269504f;
 
     public void Run<V>()
@@ -117,14 +115,11 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, KernelAr
     /// <summary>Asks for the next block's rows: a head's numbers are short pieces far apart, which the processor does not see coming.</summary>
     private void AskForRows(float* q, float* y, float* gradY, int count)
     {
-        for (var i = 0; Sse.IsSupported && i < count; i++, q += sizes.QueryStride, y += sizes.QueryStride, gradY += sizes.QueryStride)
+        for (var i = 0; i < count; i++, q += sizes.QueryStride, y += sizes.QueryStride, gradY += sizes.QueryStride)
         {
-            for (var at = 0; at < sizes.Dim; at += LineFloats)
-            {
-                Sse.Prefetch0(q + at);
-                Sse.Prefetch0(y + at);
-                Sse.Prefetch0(gradY + at);
-            }
+            Prefetch.Row(q, sizes.Dim);
+            Prefetch.Row(y, sizes.Dim);
+            Prefetch.Row(gradY, sizes.Dim);
         }
     }
 

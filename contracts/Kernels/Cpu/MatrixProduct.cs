@@ -14,8 +14,13 @@ namespace Zoo.Kernels.Cpu;
 /// </remarks>
 internal static unsafe class MatrixProduct
 {
-    private const int Rows = 4, MoreRows = 6;
-    private const int LineFloats = 16;
+    /// <summary>Rows of a tile.</summary>
+    public const int TileRows = 6;
+
+    /// <summary>Numbers of a panel that are multiplied at a time: half of the first cache.</summary>
+    public const int PanelFloats = 4096;
+
+    private const int Rows = 4;
     private const int Ahead = 8;        // rows asked for before their turn where they may lie far apart
 
     /// <summary>Steps of k at a time: two vectors of so many rows of b are 32 KB, the first cache.</summary>
@@ -104,12 +109,12 @@ internal static unsafe class MatrixProduct
         for (; i + 4 <= rows; i += 4)       // four at once: their numbers lie together in the panel
         {
             float* r0 = source + i * sourceRow, r1 = r0 + sourceRow, r2 = r1 + sourceRow, r3 = r2 + sourceRow;
-            for (var x = 0; Sse.IsSupported && i + 2 * Ahead <= rows && x < columns; x += LineFloats)
+            if (i + 2 * Ahead <= rows)
             {
-                Sse.Prefetch0(r0 + Ahead * sourceRow + x);
-                Sse.Prefetch0(r1 + Ahead * sourceRow + x);
-                Sse.Prefetch0(r2 + Ahead * sourceRow + x);
-                Sse.Prefetch0(r3 + Ahead * sourceRow + x);
+                Prefetch.Row(r0 + Ahead * sourceRow, columns);
+                Prefetch.Row(r1 + Ahead * sourceRow, columns);
+                Prefetch.Row(r2 + Ahead * sourceRow, columns);
+                Prefetch.Row(r3 + Ahead * sourceRow, columns);
             }
             var to = panels + (long)(i / width) * width * columns + i % width;
             var j = 0;
@@ -169,9 +174,9 @@ internal static unsafe class MatrixProduct
         while (row < m)
         {
             var left = m - row;
-            var rows = left >= MoreRows && left != 2 * Rows ? MoreRows : Math.Min(Rows, left);
+            var rows = left >= TileRows && left != 2 * Rows ? TileRows : Math.Min(Rows, left);
             var steps = Math.Clamp(first + row + rows - 1, 0, k);
-            if (rows == MoreRows)
+            if (rows == TileRows)
                 SixByTwo<V>(steps, a + row * aRow, aRow, aStep, panel, bRow, c + row * cRow, cRow, At(start, row * startRow), startRow);
             else
                 FourByTwo<V>(rows, steps, a + row * aRow, aRow, aStep, panel, bRow, c + row * cRow, cRow, At(start, row * startRow), startRow);

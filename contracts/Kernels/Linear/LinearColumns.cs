@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 using Zoo.Kernels.Cpu;
 
 namespace Zoo.Kernels;
@@ -11,9 +10,6 @@ internal unsafe struct LinearColumns : ISimdKernel
 {
     private const int Most = 192;               // columns of a at a time: their part of the product stays in the second cache
     private const int Fewest = 48;              // so many are worth sharing between two threads
-    private const int Strip = 6;                // rows of a tile
-    private const int PanelFloats = 4096;
-    private const int LineFloats = 16;
     private const int Ahead = 8;                // rows that are asked for before their turn: each begins elsewhere
 
     public int Rows;                            // how long the sums are
@@ -32,7 +28,7 @@ internal unsafe struct LinearColumns : ISimdKernel
     {
         var pieces = (columns + Most - 1) / Most;
         pieces = columns >= Fewest ? (pieces + 1) / 2 * 2 : 1;
-        return (columns + pieces * Strip - 1) / (pieces * Strip) * Strip;
+        return (columns + pieces * MatrixProduct.TileRows - 1) / (pieces * MatrixProduct.TileRows) * MatrixProduct.TileRows;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -41,11 +37,11 @@ internal unsafe struct LinearColumns : ISimdKernel
     {
         var width = MatrixProduct.PanelWidth<V>();
         var padded = (Columns + width - 1) / width * width;
-        var strips = (Count + Strip - 1) / Strip;
-        var blocks = Math.Max(1, (int)(((long)Rows * width + PanelFloats - 1) / PanelFloats));
+        var strips = (Count + MatrixProduct.TileRows - 1) / MatrixProduct.TileRows;
+        var blocks = Math.Max(1, (int)(((long)Rows * width + MatrixProduct.PanelFloats - 1) / MatrixProduct.PanelFloats));
         var longest = Rows / blocks + 1;
         // A line more than a strip takes, so that strips do not lie a power of two apart.
-        var stripFloats = longest * Strip + 16;
+        var stripFloats = longest * MatrixProduct.TileRows + 16;
         // Whole panels are reckoned where c has room for them, the rest and what is to be transposed beside it.
         var inPlace = IsTransposed ? 0 : Columns / width * width;
         var memory = (float*)NativeMemory.AlignedAlloc((nuint)(strips * (long)stripFloats + (long)Count * (padded - inPlace) + 16) * sizeof(float), 64);
@@ -65,9 +61,9 @@ internal unsafe struct LinearColumns : ISimdKernel
                     : ((nint)(beside + (long)Count * (column - inPlace)), width);
                 for (var strip = 0; strip < strips; strip++)
                 {
-                    var target = (float*)c + strip * Strip * cRow;
+                    var target = (float*)c + strip * MatrixProduct.TileRows * cRow;
                     MatrixProduct.RunPanel<V>(
-                        Math.Min(Strip, Count - strip * Strip), count, memory + strip * (long)stripFloats, 1, Strip, panel, target, cRow,
+                        Math.Min(MatrixProduct.TileRows, Count - strip * MatrixProduct.TileRows), count, memory + strip * (long)stripFloats, 1, MatrixProduct.TileRows, panel, target, cRow,
                         block > 0 ? target : null, cRow);
                 }
             }
@@ -87,20 +83,17 @@ internal unsafe struct LinearColumns : ISimdKernel
         var (count, row) = (Count, ARow);
         var sums = stackalloc float[Sums == null ? 0 : count];      // of these rows alone: a long chain of additions would lose more
         new Span<float>(sums, Sums == null ? 0 : count).Clear();
-        var whole = count / Strip * Strip;
-        for (var i = 0; i < rows; i++, source += row, strips += Strip)
+        var whole = count / MatrixProduct.TileRows * MatrixProduct.TileRows;
+        for (var i = 0; i < rows; i++, source += row, strips += MatrixProduct.TileRows)
         {
-            if (Sse.IsSupported && i + Ahead < rows)
-            {
-                for (var line = 0; line < count; line += LineFloats)
-                    Sse.Prefetch0(source + Ahead * row + line);
-            }
+            if (i + Ahead < rows)
+                Prefetch.Row(source + Ahead * row, count);
             var target = strips;
             var column = 0;
             // Eight at once, the last two of which the strip's next row overwrites, or they fall behind its end.
-            for (; Vector256.IsHardwareAccelerated && column + Vector256<float>.Count <= whole; column += Strip, target += stripFloats)
+            for (; Vector256.IsHardwareAccelerated && column + Vector256<float>.Count <= whole; column += MatrixProduct.TileRows, target += stripFloats)
                 Vector256.Store(Vector256.Load(source + column), target);
-            for (; column < whole; column += Strip, target += stripFloats)
+            for (; column < whole; column += MatrixProduct.TileRows, target += stripFloats)
             {
                 Vector128.Store(Vector128.Load(source + column), target);
                 Vector64.Store(Vector64.Load(source + column + 4), target + 4);

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
 using Zoo.Kernels.Cpu;
 
 namespace Zoo.Kernels;
@@ -7,9 +6,6 @@ namespace Zoo.Kernels;
 /// <summary>Some rows of a product with a matrix in panels.</summary>
 internal unsafe struct LinearRows : ISimdKernel
 {
-    private const int PanelFloats = 4096;       // of a panel at a time: half of the first cache
-    private const int Strip = 6;                // rows of a tile
-    private const int LineFloats = 16;
 
     public int Rows, Columns, Steps;            // of c, and how long the sums are
     public float* A;                            // [row, step]
@@ -26,7 +22,7 @@ internal unsafe struct LinearRows : ISimdKernel
         var whole = Columns / width * width;
         var rest = Columns - whole;
         var last = stackalloc float[rest > 0 ? Rows * width : 0];      // the last columns' tile, which c has no room for
-        var blocks = Math.Max(1, (Steps * width + PanelFloats - 1) / PanelFloats);
+        var blocks = Math.Max(1, (Steps * width + MatrixProduct.PanelFloats - 1) / MatrixProduct.PanelFloats);
         for (var block = 0; block < blocks; block++)
         {
             var first = (int)((long)Steps * block / blocks);
@@ -36,7 +32,7 @@ internal unsafe struct LinearRows : ISimdKernel
             {
                 var panel = Panels + (long)column * Steps + (long)first * width;
                 var (start, startRow) = goesOn ? ((nint)(C + column), (long)Columns) : ((nint)(Start == null ? null : Start + column), 0);
-                if (column == 0 && Sse.IsSupported)
+                if (column == 0)
                 {
                     Strips<V>(count, A + first, panel, (float*)start, startRow);
                     continue;
@@ -66,15 +62,12 @@ internal unsafe struct LinearRows : ISimdKernel
     private readonly void Strips<V>(int steps, float* a, float* panel, float* start, long startRow)
         where V : struct, ILanes<V>
     {
-        for (var row = 0; row < Rows; row += Strip)
+        for (var row = 0; row < Rows; row += MatrixProduct.TileRows)
         {
-            for (var ahead = row + Strip; ahead < Math.Min(Rows, row + 2 * Strip); ahead++)
-            {
-                for (var step = 0; step < steps; step += LineFloats)
-                    Sse.Prefetch0(a + (long)ahead * Steps + step);
-            }
+            for (var ahead = row + MatrixProduct.TileRows; ahead < Math.Min(Rows, row + 2 * MatrixProduct.TileRows); ahead++)
+                Prefetch.Row(a + (long)ahead * Steps, steps);
             MatrixProduct.RunPanel<V>(
-                Math.Min(Strip, Rows - row), steps, a + (long)row * Steps, Steps, 1, panel, C + (long)row * Columns, Columns,
+                Math.Min(MatrixProduct.TileRows, Rows - row), steps, a + (long)row * Steps, Steps, 1, panel, C + (long)row * Columns, Columns,
                 start == null ? null : start + row * startRow, startRow);
         }
     }

@@ -1,14 +1,16 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
-namespace Zoo.XLstm.Ops.Matrix;
+namespace Zoo.Kernels.Cpu;
 
 /// <summary>Asks for memory that a loop comes to soon, where the hardware does not foresee it. Does nothing on machines for which .NET has no such instruction.</summary>
-internal static unsafe class Prefetch
+public static unsafe class Prefetch
 {
     private const int LineFloats = 16;
 
-    /// <summary>A row of <paramref name="width"/> numbers.</summary>
+    /// <summary>Into the first cache: a row, say. Of addresses that nothing lies at nothing comes.</summary>
+    /// <param name="row">From here on.</param>
+    /// <param name="width">How many numbers.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Row(float* row, int width)
     {
