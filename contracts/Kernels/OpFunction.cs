@@ -26,7 +26,7 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
             var arrays = new KernelArrays { Card = CardOf(call.Inputs[names[0]]) };
             for (var i = 0; i < names.Length; i++)
             {
-                inputs[i] = call.Inputs[names[i]].contiguous();
+                inputs[i] = Contiguous(call.Inputs[names[i]]);
                 arrays.Add(names[i], KernelArray.Of(inputs[i]));
             }
             var device = inputs[0].device;
@@ -121,6 +121,9 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
 
     private static int? CardOf(Tensor tensor) => tensor.device_type == DeviceType.CUDA ? tensor.device_index : null;
 
+    /// <summary>The tensor itself where it is contiguous: a second one on the same memory takes a microsecond to make and to free.</summary>
+    private static Tensor Contiguous(Tensor tensor) => tensor.is_contiguous() ? tensor : tensor.contiguous();
+
     /// <summary>
     /// A view of a leaf, any other tensor itself. A leaf takes over a gradient that nobody else holds, and copies one that somebody does:
     /// TorchSharp holds what a backward returns. The gradient of a view is passed on as a tensor of its own on the same memory.
@@ -166,7 +169,7 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
         {
             var arrays = new KernelArrays { Card = CardOf(tensors[0]) };
             for (var i = 0; i < inputCount; i++)
-                arrays.Add(names[i], KernelArray.Of(tensors[i] = tensors[i].contiguous()));
+                arrays.Add(names[i], KernelArray.Of(tensors[i] = Contiguous(tensors[i])));
             var next = inputCount;
             for (var i = 0; i < outputSpecs.Count; i++)
             {
@@ -180,7 +183,7 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
             {
                 if (outputGradients[i] is not { IsInvalid: false } given)
                     continue;
-                var gradient = given.contiguous();
+                var gradient = Contiguous(given);
                 contiguous.Add(gradient);
                 arrays.AddGradient(outputSpecs[i].Key, KernelArray.Of(gradient));
             }

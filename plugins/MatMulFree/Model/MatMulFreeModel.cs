@@ -54,7 +54,7 @@ internal sealed class MatMulFreeModel : TokenModel, IPackedWeights
 
     public override Tensor Head(Tensor hidden) => _head is BitLinear ternary
         ? ternary.Forward(hidden)
-        : MixedPrecision.Linear(hidden, FullHead, null, _context.Dtype);
+        : MixedPrecision.Linear(hidden, FullHead, null, _context.Dtype, _context.Kernels);
 
     public override Tensor HeadLoss(Tensor hidden, Tensor targets) => _head is BitLinear || hidden.dtype != FullHead.dtype
         ? base.HeadLoss(hidden, targets)

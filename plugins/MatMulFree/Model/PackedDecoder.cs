@@ -19,8 +19,8 @@ internal sealed unsafe class PackedDecoder : IDisposable
     public PackedDecoder(MatMulFreeConfig config, IEnumerable<MatMulFreeBlock> blocks, int batch, Tensor? bounds)
     {
         (_batch, _dim) = (batch, config.ModelDim);
-        _step = new PackedStep(batch, config.ModelDim, config.InnerDim, config.IntermediateDim, config.NormEpsilon);
         _layers = [.. blocks.Select(b => b.Describe())];
+        _step = new PackedStep(batch, config.ModelDim, config.InnerDim, config.IntermediateDim, config.NormEpsilon, _layers.Sum(l => l.CodeBytes));
         _bounds = bounds?.DetachFromDisposeScope();
         for (var i = 1; i < _layers.Length && _bounds is not null; i++)
             _layers[i].Bound = KernelArray.Of(_bounds).Float32 + i * _bounds.size(1);

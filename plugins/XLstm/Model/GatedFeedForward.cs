@@ -17,16 +17,15 @@ internal sealed class GatedFeedForward : Module
 
     private readonly BuildContext _context;
     private readonly FeedForwardActivation _activation;
-    private readonly int _inner;
 
     public GatedFeedForward(FeedForwardConfig config, int dim, int blocks, BuildContext context)
         : base(nameof(GatedFeedForward))
     {
         _context = context;
         _activation = config.Activation;
-        _inner = config.InnerDim(dim);
-        _up = Weights.Normal("proj_up", Weights.Small(dim), config.Bias, 2 * _inner, dim);
-        _down = Weights.Normal("proj_down", Weights.Wang(dim, blocks), config.Bias, dim, _inner);
+        var inner = config.InnerDim(dim);
+        _up = Weights.Normal("proj_up", Weights.Small(dim), config.Bias, 2 * inner, dim);
+        _down = Weights.Normal("proj_down", Weights.Wang(dim, blocks), config.Bias, dim, inner);
         RegisterComponents();
     }
 
@@ -35,14 +34,13 @@ internal sealed class GatedFeedForward : Module
     {
         using var scope = NewDisposeScope();
         var arithmetic = _context.Dtype;
-        var gate = MixedPrecision.Linear(x, _up.Weight.narrow(0, 0, _inner), _up.Bias?.narrow(0, 0, _inner), arithmetic);
-        var value = MixedPrecision.Linear(x, _up.Weight.narrow(0, _inner, _inner), _up.Bias?.narrow(0, _inner, _inner), arithmetic);
-        return MixedPrecision.Linear(Activate(gate) * value, _down.Weight, _down.Bias, arithmetic).MoveToOuterDisposeScope();
+        var parts = MixedPrecision.LinearParts(x, _up.Weight, _up.Bias, 2, arithmetic, _context.Kernels);       // gate, value
+        return MixedPrecision.Linear(Activate(parts[0]) * parts[1], _down.Weight, _down.Bias, arithmetic, _context.Kernels).MoveToOuterDisposeScope();
     }
 
     private Tensor Activate(Tensor x) => _activation switch
     {
-        FeedForwardActivation.Gelu => functional.gelu(x),
+        FeedForwardActivation.Gelu => Kernels.Gelu.Apply(x, kernels: _context.Kernels),
         FeedForwardActivation.Relu => functional.relu(x),
         FeedForwardActivation.ReluSquared => functional.relu(x).square(),
         FeedForwardActivation.Sigmoid => x.sigmoid(),

@@ -12,7 +12,7 @@ namespace Zoo.XLstm.Model;
 
 /// <summary>The mLSTM layer: up-projection, convolution, matrix memory, skip connection, output gate, down-projection.</summary>
 /// <remarks>
-/// Beck et al. 2024, figure 10. The two halves of the up-projection, x and z, are made by a product each: so neither has to be cut out of a wider tensor.
+/// Beck et al. 2024, figure 10. The two halves of the up-projection, x and z, are made apart: so neither has to be cut out of a wider tensor.
 /// </remarks>
 internal sealed class MlstmLayer : nn.Module, IRecurrentLayer
 {
@@ -78,8 +78,8 @@ internal sealed class MlstmLayer : nn.Module, IRecurrentLayer
     {
         using var scope = NewDisposeScope();
         var arithmetic = _context.Dtype;
-        var inner = MixedPrecision.Linear(x, _up.Weight.narrow(0, 0, _inner), _up.Bias?.narrow(0, 0, _inner), arithmetic);
-        var z = MixedPrecision.Linear(x, _up.Weight.narrow(0, _inner, _inner), _up.Bias?.narrow(0, _inner, _inner), arithmetic);
+        var halves = MixedPrecision.LinearParts(x, _up.Weight, _up.Bias, 2, arithmetic, _context.Kernels);
+        var (inner, z) = (halves[0], halves[1]);
         var (conv, last) = _conv.Forward(inner, state?[0]);
         var given = new NamedTensors
         {
@@ -100,6 +100,6 @@ internal sealed class MlstmLayer : nn.Module, IRecurrentLayer
             made["q"], made["k"], made["v"], made["i"], made["f"], state is null ? null : (state[1], state[2], state[3]), kernels: _context.Kernels);
         state?.Replace(last, after.C, after.N, after.M);
         var y = HeadNorm.Apply(h, _cell.NormWeight, NormOptions, _context.Kernels, (_skip, conv), z);
-        return drop(MixedPrecision.Linear(y, _down.Weight, _down.Bias, arithmetic)).MoveToOuterDisposeScope();
+        return drop(MixedPrecision.Linear(y, _down.Weight, _down.Bias, arithmetic, _context.Kernels)).MoveToOuterDisposeScope();
     }
 }

@@ -49,7 +49,7 @@ internal sealed class XLstmModel : TokenModel
 
     public override ModelState NewState(int batch) => _stack.NewState(batch);
 
-    public override Tensor Head(Tensor hidden) => MixedPrecision.Linear(hidden, HeadWeight, null, _context.Dtype);
+    public override Tensor Head(Tensor hidden) => MixedPrecision.Linear(hidden, HeadWeight, null, _context.Dtype, _context.Kernels);
 
     public override Tensor HeadLoss(Tensor hidden, Tensor targets) => _context.Dtype == ScalarType.Float32
         ? CrossEntropy.Apply(hidden, HeadWeight, targets, kernels: _context.Kernels)

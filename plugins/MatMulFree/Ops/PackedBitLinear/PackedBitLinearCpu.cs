@@ -22,7 +22,8 @@ internal sealed unsafe class PackedBitLinearCpu : OpKernel
             Rows = call.Count("E"),
             Dim = call.Count("D"),
         };
-        using var activations = new QuantizedActivations(Math.Min(tokens, TokensOfChunk), matrix.Dim);
+        // A model's other layers are read before this one's next turn.
+        using var activations = new QuantizedActivations(Math.Min(tokens, TokensOfChunk), matrix.Dim, isFar: true);
         for (var first = 0; first < tokens; first += TokensOfChunk)
         {
             var product = activations.Multiply(

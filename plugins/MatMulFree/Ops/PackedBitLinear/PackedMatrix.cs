@@ -13,4 +13,7 @@ internal unsafe struct PackedMatrix
     public float* Norm;
 
     public int Rows, Dim;
+
+    /// <summary>Of its codes.</summary>
+    public readonly long CodeBytes => Rows * TernaryMatmul.TernaryPacking.RowBytes(Dim);
 }

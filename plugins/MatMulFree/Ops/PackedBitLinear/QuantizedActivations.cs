@@ -13,6 +13,7 @@ internal sealed unsafe class QuantizedActivations : IDisposable
     public const double Epsilon = 1e-6;
 
     private readonly int _tokens, _dim, _width;
+    private readonly bool _isFar;
     private readonly byte* _memory;
     private readonly float* _factors, _floats;
     private readonly int* _sums;
@@ -20,9 +21,10 @@ internal sealed unsafe class QuantizedActivations : IDisposable
 
     /// <param name="tokens">Rows at most.</param>
     /// <param name="dim">Numbers of a row at most.</param>
-    public QuantizedActivations(int tokens, int dim)
+    /// <param name="isFar">Whether matrices come from memory each time.</param>
+    public QuantizedActivations(int tokens, int dim, bool isFar)
     {
-        (_tokens, _dim, _width) = (tokens, dim, TernaryProduct.Width);
+        (_tokens, _dim, _width, _isFar) = (tokens, dim, TernaryProduct.Width, isFar);
         var arranged = tokens * ArrangedActivations.TokenBytes(dim, _width);
         var natural = tokens * Padded(dim);
         var floats = Padded(dim) * sizeof(float);
@@ -66,6 +68,7 @@ internal sealed unsafe class QuantizedActivations : IDisposable
             Sums = _sums,
             Factors = _factors,
             Y = y,
+            IsFar = _isFar,
         };
     }
 

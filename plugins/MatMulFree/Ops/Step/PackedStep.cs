@@ -34,10 +34,11 @@ internal sealed unsafe class PackedStep : IDisposable
     /// <param name="inner">Channels of the token mixer.</param>
     /// <param name="intermediate">Channels of the channel mixer.</param>
     /// <param name="epsilon">ε of the blocks' norms.</param>
-    public PackedStep(int batch, int dim, int inner, int intermediate, double epsilon)
+    /// <param name="codeBytes">Of all layers' codes.</param>
+    public PackedStep(int batch, int dim, int inner, int intermediate, double epsilon, long codeBytes)
     {
         (_batch, _dim, _inner, _intermediate, _epsilon) = (batch, dim, inner, intermediate, epsilon);
-        _activations = new QuantizedActivations(batch, Math.Max(Math.Max(dim, inner), intermediate));
+        _activations = new QuantizedActivations(batch, Math.Max(Math.Max(dim, inner), intermediate), TernaryProduct.AreFar(codeBytes));
         _memory = (float*)NativeMemory.AlignedAlloc((nuint)(batch * (3L * dim + 5L * inner + 3L * intermediate) * sizeof(float)), 64);
         _normed = _memory;
         _added = _normed + (long)batch * dim;

@@ -10,4 +10,7 @@ internal unsafe struct StepLayer
     public float* MixerNorm, ChannelNorm, GateNorm;
     public float* Bound;                                 // of the forget gates; null for none
     public float* State;                                 // [batch, inner], changed
+
+    /// <summary>Of all its codes.</summary>
+    public readonly long CodeBytes => Input.CodeBytes + Forget.CodeBytes + Gate.CodeBytes + Output.CodeBytes + Up.CodeBytes + Down.CodeBytes;
 }

@@ -26,6 +26,9 @@ internal static unsafe class ArrangedActivations
     /// <summary>Vectors of codes in a row, the last perhaps of half a vector.</summary>
     public static long Steps(int dim, int width) => (TernaryPacking.RowBytes(dim) + width - 1) / width;
 
+    /// <summary>Whether activations are in order as they lie: one token's of whole blocks, for vectors of a block's size.</summary>
+    public static bool IsNatural(int tokens, int dim, int width) => tokens == 1 && width == TernaryPacking.BlockBytes && dim % TernaryPacking.BlockWeights == 0;
+
     /// <summary>Arranges a tile.</summary>
     /// <param name="x">[tokens, dim].</param>
     /// <param name="tokens">Of the tile.</param>

@@ -15,7 +15,8 @@ internal sealed unsafe class TernaryMatmulCpu : OpKernel
     {
         int tokens = call.Count("B"), dim = call.Count("D"), rows = call.Count("E");
         var width = TernaryProduct.Width;
-        var tokenBytes = ArrangedActivations.TokenBytes(dim, width);
+        var asItLies = ArrangedActivations.IsNatural(tokens, dim, width);
+        var tokenBytes = asItLies ? 0 : ArrangedActivations.TokenBytes(dim, width);
         var bytes = tokens * (tokenBytes + sizeof(int) + sizeof(float));
         var scratch = (sbyte*)NativeMemory.AlignedAlloc((nuint)Math.Max(1, bytes), 64);
         try
@@ -27,16 +28,17 @@ internal sealed unsafe class TernaryMatmulCpu : OpKernel
                 Rows = rows,
                 Dim = dim,
                 Tokens = tokens,
-                Arranged = scratch,
+                Arranged = asItLies ? x : scratch,
                 Sums = (int*)(scratch + tokens * tokenBytes),
                 Factors = (float*)(scratch + tokens * (tokenBytes + sizeof(int))),
                 Bias = arrays["bias"].Float32,
                 Y = arrays["y"].Float32,
+                IsFar = TernaryProduct.AreFar(rows * TernaryPacking.RowBytes(dim)),
             };
             var xScale = arrays["x_scale"].Float32;
             var wScale = arrays["w_scale"].Float32[0];
             int tile;
-            for (var token = 0; token < tokens; token += tile)
+            for (var token = 0; token < tokens && !asItLies; token += tile)
             {
                 tile = ArrangedActivations.TileOf(tokens - token);
                 ArrangedActivations.Arrange(x + (long)token * dim, tile, dim, width, scratch + token * tokenBytes);

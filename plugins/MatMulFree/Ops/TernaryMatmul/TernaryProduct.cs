@@ -19,6 +19,9 @@ internal unsafe struct TernaryProduct
     /// <summary>Rows whose partial sums stay in the first cache.</summary>
     private const int RowsOfBlock = 16;
 
+    /// <summary>As above for one token alone, of which each row has one vector of sums.</summary>
+    private const int RowsOfLargeBlock = 64;
+
     private const int RowsTogether = 4;
 
     /// <summary>By which the sums of one token are too large: see <see cref="SumRows"/>.</summary>
@@ -29,6 +32,9 @@ internal unsafe struct TernaryProduct
 
     private const int LineBytes = 64;
 
+    /// <summary>Codes that a machine's last cache keeps from one product to the next, if nothing else is read between them.</summary>
+    private const long NearBytes = 16 << 20;
+
     public byte* Codes;                    // of the whole matrix
     public int Rows, Dim, Tokens;
     public sbyte* Arranged;                // tiles, one after the other
@@ -36,6 +42,10 @@ internal unsafe struct TernaryProduct
     public float* Factors;                 // TernaryScale.Factor of each token
     public float* Bias;                    // null for none
     public float* Y;                       // [token, row]
+    public bool IsFar;                     // whether codes come from memory, so that they are worth asking for ahead
+
+    /// <summary>Whether codes that are multiplied again and again come from memory each time.</summary>
+    public static bool AreFar(long bytes) => bytes > NearBytes;
 
     /// <summary>Bytes of the vectors that this process uses.</summary>
     public static int Width => Simd.Bits / 8;
@@ -78,10 +88,11 @@ internal unsafe struct TernaryProduct
     {
         var rowBytes = TernaryPacking.RowBytes(Dim);
         var tokenBytes = ArrangedActivations.TokenBytes(Dim, V.Count);
-        for (var row = first; row < end; row += RowsOfBlock)
+        var block = Tokens == 1 ? RowsOfLargeBlock : RowsOfBlock;
+        for (var row = first; row < end; row += block)
         {
             // The codes of a block of rows stay in the first cache from tile to tile.
-            var rows = Math.Min(RowsOfBlock, end - row);
+            var rows = Math.Min(block, end - row);
             int tile;
             for (var token = 0; token < Tokens; token += tile)
             {
@@ -101,8 +112,8 @@ internal unsafe struct TernaryProduct
     private readonly void MultiplyOne<V>(int row, int rows, int token, sbyte* x, long rowBytes)
         where V : struct, IByteLanes<V>
     {
-        var sums = stackalloc byte[RowsOfBlock * V.Count];               // of 32 bits, a vector for each row
-        SumRows<V>(Codes + row * rowBytes, rows, rowBytes, x, sums);
+        var sums = stackalloc byte[rows * V.Count];               // of 32 bits, a vector for each row
+        SumRows<V>(Codes + row * rowBytes, rows, rowBytes, x, sums, IsFar && Sse.IsSupported);
         WriteTile<V>(sums, 1, row, rows, token, ShiftOfSums);
     }
 
@@ -116,7 +127,7 @@ internal unsafe struct TernaryProduct
     /// move them between registers, for which there is none.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void SumRows<V>(byte* w, int rows, long rowBytes, sbyte* x, byte* sums)
+    private static void SumRows<V>(byte* w, int rows, long rowBytes, sbyte* x, byte* sums, bool isFar)
         where V : struct, IByteLanes<V>
     {
         V low = V.Create((byte)0x03), high = V.Create((byte)0x0C);
@@ -133,8 +144,8 @@ internal unsafe struct TernaryProduct
             {
                 V a0 = V.Zero, a1 = V.Zero, b0 = V.Zero, b1 = V.Zero, b2 = V.Zero, b3 = V.Zero;
                 byte* stop = end - w > StepsOfScaledInt16 * turnBytes ? w + StepsOfScaledInt16 * turnBytes : end;
-                // Some lines at a time: line by line in the loop below, fewer would be under way.
-                for (byte* line = w; line < stop && Sse.IsSupported; line += LineBytes)
+                // Some lines at a time: line by line in the loop below, fewer would be under way. From a cache the hardware brings them by itself.
+                for (byte* line = isFar ? w : stop; line < stop; line += LineBytes)
                     Sse.Prefetch0(line + Ahead);
                 do
                 {

@@ -1,5 +1,6 @@
 using TorchSharp.Utils;
 using Zoo.Architectures;
+using Zoo.Kernels;
 using Zoo.XLstm.Config;
 using static TorchSharp.torch;
 
@@ -44,8 +45,9 @@ internal sealed class LargeFeedForward : nn.Module
     public Tensor Forward(Tensor x)
     {
         using var scope = NewDisposeScope();
-        Tensor Product(Tensor from, Weights weights) => MixedPrecision.Linear(from, weights.Weight, weights.Bias, _context.Dtype);
-        var parts = _fused is null ? [Product(x, _gate!), Product(x, _up!)] : Product(x, _fused).chunk(2, 2);
-        return Product(nn.functional.silu(parts[0]) * parts[1], _down).MoveToOuterDisposeScope();
+        Tensor Product(Tensor from, Weights weights) => MixedPrecision.Linear(from, weights.Weight, weights.Bias, _context.Dtype, _context.Kernels);
+        var parts = _fused is null ? [Product(x, _gate!), Product(x, _up!)]
+            : MixedPrecision.LinearParts(x, _fused.Weight, _fused.Bias, 2, _context.Dtype, _context.Kernels);
+        return Product(SwiGlu.Apply(parts[0], parts[1], _context.Kernels), _down).MoveToOuterDisposeScope();
     }
 }

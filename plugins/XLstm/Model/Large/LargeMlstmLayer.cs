@@ -103,7 +103,7 @@ internal sealed class LargeMlstmLayer : nn.Module
             // A bias, as no published model has it, comes between the norm and the gate.
             y = (HeadNorm.Apply(h, _norm.Weight, _normOptions, _context.Kernels) + _norm.Bias) * o.sigmoid();
         }
-        return MixedPrecision.Linear(y, _output.Weight, _output.Bias, _context.Dtype).MoveToOuterDisposeScope();
+        return Product(y, _output.Weight, _output.Bias, _context.Dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>cap · tanh(x / cap): the identity near 0, bounded far from it.</summary>
@@ -115,6 +115,8 @@ internal sealed class LargeMlstmLayer : nn.Module
         return (x / factor).tanh() * factor;
     }
 
+    private Tensor Product(Tensor x, Tensor weight, Tensor? bias, ScalarType arithmetic) => MixedPrecision.Linear(x, weight, bias, arithmetic, _context.Kernels);
+
     private Tensor Heads(Tensor x) => x.reshape(x.size(0), x.size(1), _config.HeadCount, x.size(2) / _config.HeadCount).transpose(1, 2);
 
     /// <summary>Queries and keys in float32 whatever the run's arithmetic: rounded to bfloat16 they move gradients by a quarter of their size.</summary>
@@ -123,11 +125,11 @@ internal sealed class LargeMlstmLayer : nn.Module
         int queries = _config.QueryDim, values = _config.ValueDim;
         if (_fused is null)
         {
-            return (nn.functional.linear(x, _query!.Float32, _query.Bias), nn.functional.linear(x, _key!.Float32, _key.Bias),
-                MixedPrecision.Linear(x, _value!.Weight, _value.Bias, _context.Dtype), MixedPrecision.Linear(x, _outputGate!.Weight, _outputGate.Bias, _context.Dtype));
+            return (Product(x, _query!.Float32, _query.Bias, ScalarType.Float32), Product(x, _key!.Float32, _key.Bias, ScalarType.Float32),
+                Product(x, _value!.Weight, _value.Bias, _context.Dtype), Product(x, _outputGate!.Weight, _outputGate.Bias, _context.Dtype));
         }
         Tensor Part(Tensor weight, int first, int count, ScalarType arithmetic) =>
-            MixedPrecision.Linear(x, weight.narrow(0, first, count), _fused.Bias?.narrow(0, first, count), arithmetic);
+            Product(x, weight.narrow(0, first, count), _fused.Bias?.narrow(0, first, count), arithmetic);
         var exact = _fused.Float32;
         return (Part(exact, 0, queries, ScalarType.Float32), Part(exact, queries, queries, ScalarType.Float32),
             Part(_fused.Weight, 2 * queries, values, _context.Dtype), Part(_fused.Weight, 2 * queries + values, values, _context.Dtype));

@@ -50,7 +50,7 @@ internal sealed class XLstmLargeModel : TokenModel
     public override Tensor Head(Tensor hidden)
     {
         using var scope = NewDisposeScope();
-        return LargeMlstmLayer.SoftCap(MixedPrecision.Linear(hidden, _head.Weight, null, _context.Dtype), _config.LogitCap).MoveToOuterDisposeScope();
+        return LargeMlstmLayer.SoftCap(MixedPrecision.Linear(hidden, _head.Weight, null, _context.Dtype, _context.Kernels), _config.LogitCap).MoveToOuterDisposeScope();
     }
 
     public override Tensor HeadLoss(Tensor hidden, Tensor targets) => _config.LogitCap is null && _context.Dtype == ScalarType.Float32

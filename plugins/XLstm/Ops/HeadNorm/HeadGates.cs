@@ -21,6 +21,28 @@ internal static class HeadGates
             where V : struct, ILanes<V>;
     }
 
+    /// <summary>A pass that is compiled for each gate.</summary>
+    public interface IGatedPass
+    {
+        /// <summary>Runs it.</summary>
+        void Run<V, TGate>()
+            where V : struct, ILanes<V>
+            where TGate : struct, IGate;
+    }
+
+    /// <summary>Runs a pass with the gate that the call has.</summary>
+    public static unsafe void Run<V, TPass>(in TPass pass, in HeadNormPass call)
+        where V : struct, ILanes<V>
+        where TPass : struct, IGatedPass
+    {
+        if (call.Gate == null)
+            pass.Run<V, None>();
+        else if (call.Act == HeadGate.Silu)
+            pass.Run<V, Silu>();
+        else
+            pass.Run<V, Sigmoid>();
+    }
+
     /// <summary>No gate.</summary>
     public readonly struct None : IGate
     {

@@ -5,7 +5,7 @@ using Zoo.XLstm.Ops.Matrix;
 namespace Zoo.XLstm.Ops.HeadNorm;
 
 /// <summary>The forward of one sequence.</summary>
-internal unsafe struct HeadNormForward : ISimdKernel
+internal unsafe struct HeadNormForward : ISimdKernel, HeadGates.IGatedPass
 {
     public HeadNormPass Pass;
     public int Sequence;
@@ -13,19 +13,11 @@ internal unsafe struct HeadNormForward : ISimdKernel
     public float* Y;
 
     public readonly void Run<V>()
-        where V : struct, ILanes<V>
-    {
-        if (Pass.Gate == null)
-            Run<V, HeadGates.None>();
-        else if (Pass.Act == HeadGate.Silu)
-            Run<V, HeadGates.Silu>();
-        else
-            Run<V, HeadGates.Sigmoid>();
-    }
+        where V : struct, ILanes<V> => HeadGates.Run<V, HeadNormForward>(this, Pass);
 
     /// <summary>A step's heads take each pass together: one head's would wait for its own sums.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Run<V, TGate>()
+    public readonly void Run<V, TGate>()
         where V : struct, ILanes<V>
         where TGate : struct, HeadGates.IGate
     {
