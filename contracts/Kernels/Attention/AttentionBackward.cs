@@ -7,44 +7,41 @@ namespace Zoo.Kernels;
 /// <summary>One key head and the query heads that read it: weights reckoned again, and from them the gradients of q, k and v.</summary>
 internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, KernelArrays arrays, int row, int keyHead) : ISimdKernel
 {
-    private const int QueriesOfABlock = 32;     // the sums over queries stay in registers for so many
-    private const float Log2E = 1.44269504f;
+    private const int Most = AttentionSizes.QueriesOfABlock;
 
     public void Run<V>()
         where V : struct, ILanes<V>
     {
-        var (dim, width) = (sizes.Dim, AttentionSizes.PanelWidth);
-        var (padded, paddedDim) = ((long)sizes.PaddedKeys, (long)sizes.PaddedDim);
-        var at = (row * (long)sizes.Keys * sizes.KeyHeads + keyHead) * dim;
-        float* k = arrays["k"].Float32 + at, v = arrays["v"].Float32 + at;
-        var gradK = arrays.Gradient("k").IsPresent ? arrays.Gradient("k").Float32 + at : null;
-        var gradV = arrays.Gradient("v").IsPresent ? arrays.Gradient("v").Float32 + at : null;
-        Clear(gradK);
-        Clear(gradV);
-        var floats = padded * (2 * dim + paddedDim) + 2L * QueriesOfABlock * sizes.ScoreStride + 2 * QueriesOfABlock * paddedDim;
+        var (dim, stride, keys) = (sizes.Dim, sizes.RowStride, sizes.Keys);
+        var at = (row * (long)keys * sizes.KeyHeads + keyHead) * dim;
+        var ofKeys = (long)keys * stride;
+        float* gradK = arrays.Gradient("k").Float32, gradV = arrays.Gradient("v").Float32;
+        var floats = 4 * ofKeys + Most * (2 * dim + 3 * stride + 2) + 2 * AttentionSizes.ScoreFloats;
         var memory = (float*)NativeMemory.AlignedAlloc((nuint)floats * sizeof(float), 64);
         try
         {
-            var work = new Work
-            {
-                KeysByColumn = memory,
-                ValuesByColumn = memory + padded * dim,
-                Keys = memory + 2 * padded * dim,
-                Weights = memory + padded * (2 * dim + paddedDim),
-                GradK = gradK,
-                GradV = gradV,
-            };
-            work.GradScores = work.Weights + (long)QueriesOfABlock * sizes.ScoreStride;
-            work.Queries = work.GradScores + (long)QueriesOfABlock * sizes.ScoreStride;
-            work.GradRows = work.Queries + QueriesOfABlock * paddedDim;
-            MatrixProduct.PackTransposed(sizes.Keys, dim, k, sizes.KeyStride, work.KeysByColumn, width);
-            MatrixProduct.PackTransposed(sizes.Keys, dim, v, sizes.KeyStride, work.ValuesByColumn, width);
-            MatrixProduct.Pack(sizes.Keys, dim, k, sizes.KeyStride, work.Keys, width);
+            var work = new Work { Keys = memory, Values = memory + ofKeys, GradK = memory + 2 * ofKeys, GradV = memory + 3 * ofKeys };
+            work.Weights = memory + 4 * ofKeys + AttentionSizes.PanelWidth;
+            work.GradScores = work.Weights + AttentionSizes.ScoreFloats;
+            work.Queries = work.GradScores + AttentionSizes.ScoreFloats - AttentionSizes.PanelWidth;
+            work.GradRows = work.Queries + Most * stride;
+            work.GradQ = work.GradRows + Most * stride;
+            work.QueriesByColumn = work.GradQ + Most * stride;
+            work.GradsByColumn = work.QueriesByColumn + Most * dim;
+            work.LogSums = work.GradsByColumn + Most * dim;
+            work.Shifts = work.LogSums + Most;
+            MatrixProduct.Pack(keys, dim, arrays["k"].Float32 + at, sizes.KeyStride, work.Keys, stride);
+            MatrixProduct.Pack(keys, dim, arrays["v"].Float32 + at, sizes.KeyStride, work.Values, stride);
+            NativeMemory.Clear(work.GradK, (nuint)(2 * ofKeys * sizeof(float)));
             for (var head = keyHead * sizes.Group; head < (keyHead + 1) * sizes.Group; head++)
             {
-                for (var query = 0; query < sizes.Queries; query += QueriesOfABlock)
-                    Block<V>(work, head, query, Math.Min(QueriesOfABlock, sizes.Queries - query));
+                for (var query = 0; query < sizes.Queries; query += Most)
+                    Queries<V>(work, head, query, Math.Min(Most, sizes.Queries - query), gradK != null, gradV != null);
             }
+            if (gradK != null)
+                AttentionProducts.Place<V>(keys, dim, work.GradK, stride, sizes.Scale, gradK + at, sizes.KeyStride);
+            if (gradV != null)
+                AttentionProducts.Place<V>(keys, dim, work.GradV, stride, 1, gradV + at, sizes.KeyStride);
         }
         finally
         {
@@ -52,64 +49,76 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, KernelAr
         }
     }
 
-    private void Clear(float* gradient)
-    {
-        for (var i = 0; gradient != null && i < sizes.Keys; i++)
-            new Span<float>(gradient + i * sizes.KeyStride, sizes.Dim).Clear();
-    }
-
-    private void Block<V>(in Work work, int head, int first, int count)
+    /// <summary>A block of queries against all keys that they see.</summary>
+    private void Queries<V>(in Work work, int head, int query, int count, bool wantsK, bool wantsV)
         where V : struct, ILanes<V>
     {
-        var (dim, stride) = (sizes.Dim, sizes.QueryStride);
-        long scoreStride = sizes.ScoreStride;
-        var at = (row * (long)sizes.Queries * sizes.Heads + head) * dim + first * stride;
+        var (dim, width, stride, rowStride) = (sizes.Dim, AttentionSizes.PanelWidth, sizes.QueryStride, sizes.RowStride);
+        var at = (row * (long)sizes.Queries * sizes.Heads + head) * dim + query * stride;
         float* q = arrays["q"].Float32 + at, y = arrays["y"].Float32 + at, gradY = arrays.Gradient("y").Float32 + at;
         var gradQ = arrays.Gradient("q").IsPresent ? arrays.Gradient("q").Float32 + at : null;
-        var logSums = arrays["log_sums"].Float32 + (row * (long)sizes.Heads + head) * sizes.Queries + first;
-        var seenByBlock = sizes.Seen(first + count - 1);
-        if (first + count < sizes.Queries)
-            AskForRows(q + count * stride, y + count * stride, gradY + count * stride, Math.Min(QueriesOfABlock, sizes.Queries - first - count));
-        AttentionProducts.WithColumns<V>(sizes, count, first, q, work.KeysByColumn, work.Weights);
-        AttentionProducts.WithColumns<V>(sizes, count, first, gradY, work.ValuesByColumn, work.GradScores);
-        for (var i = 0; i < count; i++)
+        MatrixProduct.Pack(count, dim, q, stride, work.Queries, rowStride);
+        MatrixProduct.Pack(count, dim, gradY, stride, work.GradRows, rowStride);
+        MatrixProduct.PackTransposed(count, dim, work.Queries, rowStride, work.QueriesByColumn, width);
+        MatrixProduct.PackTransposed(count, dim, work.GradRows, rowStride, work.GradsByColumn, width);
+        AttentionProducts.Multiply<V>(work.QueriesByColumn, sizes.Scale2, (count + width - 1) / width * width * dim);
+        var logSums = arrays["log_sums"].Float32 + (row * (long)sizes.Heads + head) * sizes.Queries + query;
+        for (var i = 0; i < Most; i++)
         {
-            var shift = Dot<V>(y + i * stride, gradY + i * stride, dim);
-            Scores<V>(work.Weights + i * scoreStride, work.GradScores + i * scoreStride, sizes.Seen(first + i), seenByBlock, sizes.Scale, logSums[i], shift);
+            work.LogSums[i] = i < count ? logSums[i] : 0;
+            work.Shifts[i] = i < count ? Dot<V>(y + i * stride, work.GradRows + i * rowStride, dim) : 0;
+        }
+        if (query + count < sizes.Queries)
+            AskForRows(q + count * stride, y + count * stride, gradY + count * stride, Math.Min(Most, sizes.Queries - query - count));
+        var seen = sizes.Seen(query + count - 1);
+        for (var key = 0; key < seen; key += AttentionSizes.KeysOfABlock)
+        {
+            var block = new AttentionBlock(sizes, query, count, key, Math.Min(AttentionSizes.KeysOfABlock, seen - key));
+            var offset = (long)key * rowStride;
+            AttentionProducts.Scores<V>(block, work.Keys + offset, work.QueriesByColumn, work.Weights);
+            AttentionProducts.Scores<V>(block, work.Values + offset, work.GradsByColumn, work.GradScores);
+            for (var panel = 0; panel < count; panel += width)
+                Weights<V>(block.Seen(panel + width), work.Weights + panel, work.GradScores + panel, work.LogSums + panel, work.Shifts + panel);
+            AttentionProducts.Hide<V>(block, work.Weights, 0);
+            AttentionProducts.Hide<V>(block, work.GradScores, 0);
+            if (wantsV)
+                AttentionProducts.OverQueries<V>(block, work.Weights, work.GradRows, work.GradV + offset);
+            if (wantsK)
+                AttentionProducts.OverQueries<V>(block, work.GradScores, work.Queries, work.GradK + offset);
+            if (gradQ != null)
+                AttentionProducts.OverKeys<V>(block, work.GradScores, work.Keys + offset, work.GradQ, add: key > 0);
         }
         if (gradQ != null)
-            AttentionProducts.WithRows<V>(sizes, count, first, work.GradScores, work.Keys, sizes.Keys, gradQ);
-        if (work.GradV != null)
-        {
-            MatrixProduct.Pack(count, dim, gradY, stride, work.GradRows, AttentionSizes.PanelWidth);
-            MatrixProduct.RunPanels<V>(
-                seenByBlock, dim, count, work.Weights, 1, scoreStride, work.GradRows, count, work.GradV, sizes.KeyStride, add: true);
-        }
-        if (work.GradK != null)
-        {
-            MatrixProduct.Pack(count, dim, q, stride, work.Queries, AttentionSizes.PanelWidth);
-            MatrixProduct.RunPanels<V>(
-                seenByBlock, dim, count, work.GradScores, 1, scoreStride, work.Queries, count, work.GradK, sizes.KeyStride, add: true);
-        }
+            AttentionProducts.Place<V>(count, dim, work.GradQ, rowStride, sizes.Scale, gradQ, stride);
     }
 
-    /// <summary>Scores become weights p = e^(score · scale - logSum), their gradients p (∂p - shift) scale; 0 for keys that are not seen.</summary>
+    /// <summary>
+    /// Of a panel of queries: scores, to base 2, become weights p = 2^(score - logSum), and their gradients p (∂p - shift), which the scale is still to
+    /// be put to. Anything may come of keys that are not seen.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores<V>(float* weights, float* gradients, int seen, int end, float scale, float logSum, float shift)
+    private static void Weights<V>(int keys, float* weights, float* gradients, float* logSums, float* shifts)
         where V : struct, ILanes<V>
     {
-        var (wideScale, wideLog) = (V.Create(scale * Log2E), V.Create(-logSum * Log2E));
-        var (factor, wideShift) = (V.Create(scale), V.Create(shift));
-        for (var i = 0; i < seen; i += V.Count)
+        long stride = AttentionSizes.ScoreStride;
+        V log0 = V.Load(logSums), log1 = V.Load(logSums + V.Count), shift0 = V.Load(shifts), shift1 = V.Load(shifts + V.Count);
+        var low = V.Create(-127);       // from there on 2^x is exactly zero; and x is never above zero, but for rounding
+        for (var left = keys; left > 0; left -= 2, weights += 2 * stride, gradients += 2 * stride)
         {
-            var weight = VectorMath.Exp2(V.MultiplyAdd(V.Load(weights + i), wideScale, wideLog));
-            weight.Store(weights + i);
-            (weight * factor * (V.Load(gradients + i) - wideShift)).Store(gradients + i);
+            var next = left > 1 ? stride : 0;       // the last one alone is reckoned twice
+            V a = V.Max(low, V.Load(weights) - log0), b = V.Max(low, V.Load(weights + V.Count) - log1);
+            V c = V.Max(low, V.Load(weights + next) - log0), d = V.Max(low, V.Load(weights + next + V.Count) - log1);
+            VectorMath.Exp2Within(ref a, ref b, ref c, ref d);
+            V gradC = c * (V.Load(gradients + next) - shift0), gradD = d * (V.Load(gradients + next + V.Count) - shift1);
+            a.Store(weights);
+            b.Store(weights + V.Count);
+            (a * (V.Load(gradients) - shift0)).Store(gradients);
+            (b * (V.Load(gradients + V.Count) - shift1)).Store(gradients + V.Count);
+            c.Store(weights + next);
+            d.Store(weights + next + V.Count);
+            gradC.Store(gradients + next);
+            gradD.Store(gradients + next + V.Count);
         }
-        var whole = (seen + V.Count - 1) / V.Count * V.Count;
-        end = Math.Max(whole, end);
-        new Span<float>(weights + seen, end - seen).Clear();
-        new Span<float>(gradients + seen, end - seen).Clear();
     }
 
     /// <summary>Asks for the next block's rows: a head's numbers are short pieces far apart, which the processor does not see coming.</summary>
@@ -140,18 +149,19 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, KernelAr
     /// <summary>Memory of one piece.</summary>
     private struct Work
     {
-        /// <summary>k and v transposed, [dim, key], in panels.</summary>
-        public float* KeysByColumn, ValuesByColumn;
+        /// <summary>k and v and their gradients so far, [key, dim], rows together.</summary>
+        public float* Keys, Values, GradK, GradV;
 
-        /// <summary>k, [key, dim], in panels.</summary>
-        public float* Keys;
-
-        /// <summary>Of a block of queries, [query, key].</summary>
+        /// <summary>Of a block, [key, query].</summary>
         public float* Weights, GradScores;
 
-        /// <summary>q and y's gradient of a block, [query, dim], in panels.</summary>
-        public float* Queries, GradRows;
+        /// <summary>q, y's gradient and q's gradient of a block of queries, [query, dim], rows together.</summary>
+        public float* Queries, GradRows, GradQ;
 
-        public float* GradK, GradV;
+        /// <summary>Scaled queries and y's gradient of a block, [dim, query] in panels.</summary>
+        public float* QueriesByColumn, GradsByColumn;
+
+        /// <summary>Of each query of a block: base-2 logarithms of Σ 2^score, and ȳ · y.</summary>
+        public float* LogSums, Shifts;
     }
 }

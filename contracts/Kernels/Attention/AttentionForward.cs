@@ -4,34 +4,30 @@ using Zoo.Kernels.Cpu;
 
 namespace Zoo.Kernels;
 
-/// <summary>Some queries of one head, four at a time: their scores, the softmax of these, and the weighted sum of values.</summary>
+/// <summary>Some queries of one head, block by block: scores, their exponentials, and the weighted sum of values, rescaled where a larger score turns up.</summary>
 internal readonly unsafe struct AttentionForward(
     AttentionSizes sizes, int first, int count, float* q, float* k, float* v, float* y, float* logSums) : ISimdKernel
 {
-    /// <summary>Queries whose scores exist at a time: a panel of keys, once in the first cache, serves all of them.</summary>
-    private const int Rows = 32;
-
-    private const float Log2E = 1.44269504f;
-    private const float Ln2 = 0.693147181f;
-
     public void Run<V>()
         where V : struct, ILanes<V>
     {
-        var (dim, stride) = (sizes.Dim, sizes.QueryStride);
+        const int Most = AttentionSizes.QueriesOfABlock;
+        var (dim, stride) = (sizes.Dim, sizes.RowStride);
         var keys = sizes.Seen(first + count - 1);
-        var width = AttentionSizes.PanelWidth;
-        var padded = sizes.PaddedKeys;
-        var memory = (float*)NativeMemory.AlignedAlloc((nuint)((long)padded * (dim + sizes.PaddedDim) + (long)Rows * sizes.ScoreStride) * sizeof(float), 64);
+        var floats = 2L * keys * stride + Most * (dim + stride + 3) + AttentionSizes.ScoreFloats;
+        var memory = (float*)NativeMemory.AlignedAlloc((nuint)floats * sizeof(float), 64);
         try
         {
-            float* keysByColumn = memory, values = keysByColumn + (long)padded * dim, scores = values + (long)padded * sizes.PaddedDim;
-            MatrixProduct.PackTransposed(keys, dim, k, sizes.KeyStride, keysByColumn, width);
-            MatrixProduct.Pack(keys, dim, v, sizes.KeyStride, values, width);
-            for (var query = first; query < first + count; query += Rows)
-            {
-                float* source = q + query * stride, target = y + query * stride;
-                Block<V>(Math.Min(Rows, first + count - query), query, source, target, keysByColumn, values, keys, scores);
-            }
+            var work = new Work { Keys = memory, Values = memory + (long)keys * stride, Scores = memory + 2L * keys * stride + AttentionSizes.PanelWidth };
+            work.Queries = work.Scores + AttentionSizes.ScoreFloats - AttentionSizes.PanelWidth;
+            work.Sums = work.Queries + Most * dim;
+            work.Largest = work.Sums + Most * stride;
+            work.Totals = work.Largest + Most;
+            work.Factors = work.Totals + Most;
+            MatrixProduct.Pack(keys, dim, k, sizes.KeyStride, work.Keys, stride);
+            MatrixProduct.Pack(keys, dim, v, sizes.KeyStride, work.Values, stride);
+            for (var query = first; query < first + count; query += Most)
+                Block<V>(work, query, Math.Min(Most, first + count - query));
         }
         finally
         {
@@ -39,71 +35,103 @@ internal readonly unsafe struct AttentionForward(
         }
     }
 
-    private void Block<V>(int rows, int query, float* source, float* target, float* keysByColumn, float* values, int keys, float* scores)
+    private void Block<V>(in Work work, int query, int queries)
         where V : struct, ILanes<V>
     {
-        var (dim, stride, scoreStride) = (sizes.Dim, sizes.QueryStride, sizes.ScoreStride);
-        var seen = sizes.Seen(query + rows - 1);
-        AttentionProducts.WithColumns<V>(sizes, rows, query, source, keysByColumn, scores);
-        var factors = stackalloc float[Rows];
-        for (var i = 0; i < rows; i++)
+        const int Most = AttentionSizes.QueriesOfABlock;
+        var (dim, width, stride, rowStride) = (sizes.Dim, AttentionSizes.PanelWidth, sizes.QueryStride, sizes.RowStride);
+        MatrixProduct.PackTransposed(queries, dim, q + query * stride, stride, work.Queries, width);
+        AttentionProducts.Multiply<V>(work.Queries, sizes.Scale2, (queries + width - 1) / width * width * dim);
+        new Span<float>(work.Largest, Most).Fill(float.NegativeInfinity);
+        new Span<float>(work.Totals, Most).Clear();
+        var seen = sizes.Seen(query + queries - 1);
+        for (var key = 0; key < seen; key += AttentionSizes.KeysOfABlock)
         {
-            var (sum, logSum) = Softmax<V>(scores + i * scoreStride, sizes.Seen(query + i), seen, sizes.Scale * Log2E);
-            factors[i] = 1 / sum;
+            var block = new AttentionBlock(sizes, query, queries, key, Math.Min(AttentionSizes.KeysOfABlock, seen - key));
+            AttentionProducts.Scores<V>(block, work.Keys + (long)key * rowStride, work.Queries, work.Scores);
+            AttentionProducts.Hide<V>(block, work.Scores, float.NegativeInfinity);
+            for (var panel = 0; panel < queries; panel += width)
+                Weights<V>(block.Seen(panel + width), work.Scores + panel, work.Largest + panel, work.Totals + panel, work.Factors + panel);
+            AttentionProducts.Hide<V>(block, work.Scores, 0);
+            for (var i = 0; i < queries && key > 0; i++)
+            {
+                if (work.Factors[i] != 1)
+                    AttentionProducts.Multiply<V>(work.Sums + i * rowStride, work.Factors[i], rowStride);
+            }
+            AttentionProducts.OverKeys<V>(block, work.Scores, work.Values + (long)key * rowStride, work.Sums, add: key > 0);
+        }
+        for (var i = 0; i < queries; i++)
+        {
+            AttentionProducts.Place<V>(1, dim, work.Sums + i * rowStride, rowStride, 1 / work.Totals[i], y + (query + i) * stride, stride);
             if (logSums != null)
-                logSums[query + i] = logSum * Ln2;
+                logSums[query + i] = work.Largest[i] + MathF.Log2(work.Totals[i]);
         }
-        AttentionProducts.WithRows<V>(sizes, rows, query, scores, values, keys, target);
-        for (var i = 0; i < rows; i++)
-            Multiply<V>(target + i * stride, factors[i], dim);
     }
 
-    /// <summary>Turns scores into 2^(score · scale - largest), 0 for keys that are not seen.</summary>
-    /// <param name="scores">Of one query.</param>
-    /// <param name="seen">Keys that it sees.</param>
-    /// <param name="end">Keys that the last query of the block sees.</param>
-    /// <param name="scale">Times log2 e.</param>
-    /// <returns>Their sum, and the base-2 logarithm of Σ 2^(score · scale).</returns>
+    /// <summary>Of a panel of queries: scores become 2^(score - largest), and what was summed before is to be multiplied with 2^(largest before - largest).</summary>
+    /// <param name="keys">How many keys at least one query of the panel sees.</param>
+    /// <param name="scores">[key, query], to base 2; what is not seen is -infinity.</param>
+    /// <param name="largest">Of each query; -infinity before its first block.</param>
+    /// <param name="totals">Sums of the exponentials.</param>
+    /// <param name="factors">For the sums of values so far.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static (float Sum, float LogSum) Softmax<V>(float* scores, int seen, int end, float scale)
+    private static void Weights<V>(int keys, float* scores, float* largest, float* totals, float* factors)
         where V : struct, ILanes<V>
     {
-        var largest = V.Create(float.NegativeInfinity);
-        var wideScale = V.Create(scale);
-        var i = 0;
-        for (; i + V.Count <= seen; i += V.Count)
-            largest = V.Max(largest, V.Load(scores + i) * wideScale);
-        var top = V.MaxOf(largest);
-        for (var j = i; j < seen; j++)
-            top = Math.Max(top, scores[j] * scale);
-        var (shift, sum) = (V.Create(-top), V.Zero);
-        for (i = 0; i + V.Count <= seen; i += V.Count)
+        long stride = AttentionSizes.ScoreStride;
+        V before0 = V.Load(largest), before1 = V.Load(largest + V.Count);
+        V top0 = before0, top1 = before1;
+        var row = scores;
+        for (var key = 0; key < keys; key++, row += stride)
         {
-            var weight = VectorMath.Exp2(V.MultiplyAdd(V.Load(scores + i), wideScale, shift));
-            weight.Store(scores + i);
-            sum += weight;
+            top0 = V.Max(top0, V.Load(row));
+            top1 = V.Max(top1, V.Load(row + V.Count));
         }
-        if (i < seen)       // a whole vector, whose numbers beyond are cleared: the memory is there
+        top0.Store(largest);
+        top1.Store(largest + V.Count);
+        V factor0 = VectorMath.Exp2(before0 - top0), factor1 = VectorMath.Exp2(before1 - top1);
+        factor0.Store(factors);
+        factor1.Store(factors + V.Count);
+        V total0 = V.Load(totals) * factor0, total1 = V.Load(totals + V.Count) * factor1;
+        var low = V.Create(-127);       // from there on 2^x is exactly zero; and x is never above zero
+        row = scores;
+        for (var left = keys; left > 0; left -= 2, row += 2 * stride)
         {
-            VectorMath.Exp2(V.MultiplyAdd(V.Load(scores + i), wideScale, shift)).Store(scores + i);
-            new Span<float>(scores + seen, V.Count - (seen - i)).Clear();
-            sum += V.Load(scores + i);
-            i += V.Count;
+            var next = left > 1 ? row + stride : row;       // the last one alone is reckoned twice, and counted once
+            V a = V.Max(low, V.Load(row) - top0), b = V.Max(low, V.Load(row + V.Count) - top1);
+            V c = V.Max(low, V.Load(next) - top0), d = V.Max(low, V.Load(next + V.Count) - top1);
+            VectorMath.Exp2Within(ref a, ref b, ref c, ref d);
+            a.Store(row);
+            b.Store(row + V.Count);
+            total0 += a;
+            total1 += b;
+            if (left == 1)
+                break;
+            c.Store(next);
+            d.Store(next + V.Count);
+            total0 += c;
+            total1 += d;
         }
-        if (i < end)
-            new Span<float>(scores + i, end - i).Clear();
-        var total = V.Sum(sum);
-        return (total, top + MathF.Log2(total));
+        total0.Store(totals);
+        total1.Store(totals + V.Count);
     }
 
-    private static void Multiply<V>(float* row, float factor, int count)
-        where V : struct, ILanes<V>
+    /// <summary>Memory of one piece.</summary>
+    private struct Work
     {
-        var wide = V.Create(factor);
-        var i = 0;
-        for (; i + V.Count <= count; i += V.Count)
-            (V.Load(row + i) * wide).Store(row + i);
-        for (; i < count; i++)
-            row[i] *= factor;
+        /// <summary>k and v, [key, dim], rows together.</summary>
+        public float* Keys, Values;
+
+        /// <summary>Of a block, [key, query].</summary>
+        public float* Scores;
+
+        /// <summary>Scaled queries of a block, [dim, query] in panels.</summary>
+        public float* Queries;
+
+        /// <summary>Weighted sums of values, [query, dim].</summary>
+        public float* Sums;
+
+        /// <summary>Of each query of a block.</summary>
+        public float* Largest, Totals, Factors;
     }
 }

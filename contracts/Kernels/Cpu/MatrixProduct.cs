@@ -90,6 +90,8 @@ internal static unsafe class MatrixProduct
             var from = source + j;
             for (var i = 0; i < rows; i++, from += sourceRow, panels += width)
             {
+                if (i + Ahead < rows)
+                    Prefetch.Row(from + Ahead * sourceRow, count);
                 var x = 0;
                 for (; x + 8 <= count; x += 8)
                     Vector256.Store(Vector256.Load(from + x), panels + x);
@@ -144,13 +146,16 @@ internal static unsafe class MatrixProduct
             new Span<float>(last + j * width + rows % width, width - rows % width).Clear();
     }
 
-    /// <summary>c = a b in one whole panel of b, where row i of a has <paramref name="first"/> + i steps, at most <paramref name="k"/>.</summary>
-    /// <remarks>What lies behind a row's end, up to the longest row of its tile, must be zero in a. Causal attention is such a product.</remarks>
-    public static void RunGrowing<V>(int m, int first, int k, float* a, long aRow, float* panel, int width, float* c, long cRow)
+    /// <summary>c[i, j] = Σ_k a[i, k] b[k, j], added to what is there or in its place, where row i of a has <paramref name="first"/> + i steps, at most <paramref name="k"/>.</summary>
+    /// <remarks>
+    /// What lies behind a row's end, up to the longest row of its tile, must be zero in a; n is whole panels, and b should fit the first cache. Causal
+    /// attention has such products.
+    /// </remarks>
+    public static void RunGrowing<V>(int m, int n, int k, int first, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, bool add)
         where V : struct, ILanes<V>
     {
-        for (var start = 0; start < k; start += Steps)
-            TwoVectors<V>(m, Math.Min(Steps, k - start), first - start, a + start, aRow, 1, panel + (long)start * width, width, c, cRow, start > 0 ? c : null, cRow);
+        for (var j = 0; j < n; j += PanelWidth<V>())
+            TwoVectors<V>(m, k, first, a, aRow, aStep, b + j, bRow, c + j, cRow, add ? c + j : null, cRow);
     }
 
     private static void Block<V>(int m, int n, int k, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, float* start, long startRow)

@@ -12,7 +12,7 @@ public sealed class AttentionTests
 
     [Test]
     public void Kernel_AnyLengthAndDim_EqualsFloat64(
-        [Values(0, 1, 2, 17, 64, 65, 300)] int length, [Values(1, 8, 20, 32, 48)] int dim, [Values(1, 3)] int batch, [Values] bool causal)
+        [Values(0, 1, 2, 17, 48, 49, 64, 65, 300)] int length, [Values(1, 8, 20, 32, 48)] int dim, [Values(1, 3)] int batch, [Values] bool causal)
     {
         using var scope = NewDisposeScope();
         Check(Inputs(batch, length, length, 2, 2, dim), causal);
@@ -54,6 +54,29 @@ public sealed class AttentionTests
         var inputs = Inputs(2, 65, 65, 2, 2, 16);
         inputs["q"].mul_(size);
         Check(inputs, causal: true, tolerance: tolerance);
+    }
+
+    /// <summary>The largest score of a query is found block by block: at the last key each time, at the first, or lost in between.</summary>
+    [Test]
+    public void Kernel_ScoresRiseOrFallAlongKeys_EqualsFloat64([Values(-8f, 8f)] float slope, [Values] bool causal)
+    {
+        using var scope = NewDisposeScope();
+        var inputs = Inputs(1, 150, 150, 2, 2, 16);
+        inputs["q"].narrow(3, 0, 1).fill_(1);
+        inputs["k"].narrow(3, 0, 1).copy_((arange(150) * slope).reshape(1, 150, 1, 1));
+        Check(inputs, causal, tolerance: 8e-5);     // scores of size 300
+    }
+
+    [Test]
+    public void Kernel_NegativeScale_EqualsFloat64()
+    {
+        using var scope = NewDisposeScope();
+        var inputs = Inputs(1, 70, 70, 2, 2, 16);
+        var options = new OpOptions(new() { ["scale"] = -0.7 });
+        var exact = KernelRun.Entry(Attention.Instance, inputs, options, Cotangents(inputs), All, "reference", ScalarType.Float64);
+        var actual = KernelRun.Kernel(Attention.Instance, inputs, options, new() { ["y"] = inputs["q"] }, Cotangents(inputs), All);
+        var (worst, what) = KernelRun.Difference(actual, exact);
+        Assert.That(worst, Is.LessThan(Tolerance), what);
     }
 
     [Test]
