@@ -17,8 +17,8 @@ internal static unsafe class AttentionProducts
         var (dim, rowStride, scoreStride, width) = (block.Sizes.Dim, block.Sizes.RowStride, AttentionSizes.ScoreStride, AttentionSizes.PanelWidth);
         for (var query = 0; query < block.Queries; query += width)
         {
-            MatrixProduct.RunPanel<V>(
-                block.Seen(query + width), dim, rows, rowStride, 1, columns + (long)query * dim, scores + query, scoreStride, null, 0);
+            MatrixProduct.Run<V>(
+                block.Seen(query + width), width, dim, rows, rowStride, 1, columns + (long)query * dim, width, scores + query, scoreStride, add: false);
         }
     }
 
