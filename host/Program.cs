@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using Microsoft.Extensions.DependencyInjection;
 using Zoo.Files;
 using Zoo.Host.Cli;
+using Zoo.Host.Plugins;
 using Zoo.Host.Training;
 
 namespace Zoo.Host;
@@ -81,6 +82,11 @@ internal static class Program
         catch (OperationCanceledException)
         {
             return ExitCode.Interrupted;
+        }
+        catch (Exception e)   // the last resort: a sentence with the place, where .NET would print pages and leave a core dump
+        {
+            output.Error(PluginBlame.Own(e));
+            return ExitCode.CheckFailed;
         }
     }
 

@@ -7,7 +7,7 @@ public static class AtomicFile
 {
     /// <summary>Writes <paramref name="content"/> to <paramref name="path"/>.</summary>
     /// <exception cref="IOException">
-    /// The disk is full or the folder is missing or not writable; the message names <paramref name="path"/>. An older file is still as
+    /// The disk is full, the folder is missing or not writable, or the path is a device; the message names <paramref name="path"/>. An older file is still as
     /// it was.
     /// </exception>
     public static void Write(string path, ReadOnlySpan<byte> content) => Write(path, content, forTheUserAlone: false);
@@ -63,7 +63,16 @@ public static class AtomicFile
         }
     }
 
-    private static string Aside(string path) => $"{path}.{Guid.NewGuid():N}.partial";
+    private static string Aside(string path)
+    {
+        // Root may rename a file onto /dev/null or /dev/stdout, and every other program would meet it there.
+        if (!OperatingSystem.IsWindows() && File.Exists(path) && Path.GetFullPath(path) is var full && full.StartsWith("/dev/", StringComparison.Ordinal)
+            && !full.StartsWith("/dev/shm/", StringComparison.Ordinal))
+        {
+            throw new IOException($"Could not write '{path}': it is a device, and the file would take its place.");
+        }
+        return $"{path}.{Guid.NewGuid():N}.partial";
+    }
 
     /// <summary>Removes what was written aside, and gives the exception to throw.</summary>
     private static Exception GiveUp(string aside, string path, Exception e)

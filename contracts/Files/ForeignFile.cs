@@ -13,6 +13,8 @@ internal static class ForeignFile
     /// <param name="start">The first bytes, some sixteen of them.</param>
     public static string? Describe(string path, ReadOnlySpan<byte> start)
     {
+        if (start.StartsWith("PK\u0003\u0004"u8) && Path.GetExtension(path).Equals(".npz", StringComparison.OrdinalIgnoreCase))
+            return $"it is an archive of NumPy. {NumpyLine(path)}";
         if (start.StartsWith("PK\u0003\u0004"u8) || start is [0x80, >= 2 and <= 5, ..])
             return $"it is a Python pickle, which can run code when it is read. {ConversionLine(path)}";
         if (start.StartsWith("GGUF"u8))
@@ -39,6 +41,10 @@ internal static class ForeignFile
             $"for k, v in torch.load({Python(path)}, map_location='cpu', weights_only=True).items()}}, {Python(target)})\"\n" +
             "and use the new file";
     }
+
+    private static string NumpyLine(string path) => "Convert it where Python, numpy and safetensors are installed:\n" +
+        $"  python -c \"import numpy, safetensors.numpy as s; s.save_file(dict(numpy.load({Python(path)})), {Python(Path.ChangeExtension(path, ".safetensors"))})\"\n" +
+        "and use the new file";
 
     private static string Python(string text) => $"'{text.Replace("\\", "\\\\").Replace("'", "\\'")}'";
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Zoo.Host.Training;
 using Zoo.Kernels;
 using static TorchSharp.torch;
 
@@ -22,7 +23,7 @@ internal static class OpBench
     public static IReadOnlyList<string> Passes { get; } = ["forward", "backward"];
 
     /// <summary>Reads `--shape B=4,D=512`.</summary>
-    /// <exception cref="UserException">It is malformed, or a letter of a required argument is missing or not the op's.</exception>
+    /// <exception cref="UserException">It is malformed, or a letter of a required argument is missing, named twice or not the op's.</exception>
     public static IReadOnlyDictionary<string, long> ParseShape(Op op, string? text)
     {
         var letters = op.Arguments.SelectMany(a => a.Letters).Distinct().ToList();
@@ -32,9 +33,12 @@ internal static class OpBench
             var equals = part.IndexOf('=');
             if (equals < 1 || !long.TryParse(part[(equals + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var size))
                 throw new UserException($"--shape {text}: '{part}' must be LETTER=SIZE, such as B=4.");
+            if (size == 0)
+                throw new UserException($"--shape {text}: '{part}' leaves nothing to time; a size is at least 1.");
             if (!letters.Contains(part[..equals]))
                 throw new UserException($"--shape {text}: {op.Name} has no axis '{part[..equals]}'; it has {string.Join(", ", letters)}.");
-            sizes[part[..equals]] = size;
+            if (!sizes.TryAdd(part[..equals], size))
+                throw new UserException($"--shape {text}: '{part[..equals]}' is named twice.");
         }
         foreach (var (letter, source) in op.ImpliedSizes)
         {
@@ -55,14 +59,30 @@ internal static class OpBench
     /// <param name="rates">For the floor; null for none.</param>
     /// <param name="options">How.</param>
     /// <exception cref="UserException">A set is none of the op's, or the named backend rejects the inputs.</exception>
+    /// <exception cref="EnvironmentException">Memory ran out, or does not even hold the inputs.</exception>
     public static IReadOnlyList<JsonObject> Run(
+        Op op, IReadOnlyDictionary<string, long> sizes, JsonObject sets, bool backward, MachineRates? rates, BenchOptions options)
+    {
+        try
+        {
+            return Time(op, sizes, sets, backward, rates, options);
+        }
+        catch (Exception e) when (MemoryShortage.Caused(e))
+        {
+            throw MemoryShortage.Error($"timing {op.Name} ({Words(sizes)})", "Lower --shape.", e);
+        }
+    }
+
+    private static List<JsonObject> Time(
         Op op, IReadOnlyDictionary<string, long> sizes, JsonObject sets, bool backward, MachineRates? rates, BenchOptions options)
     {
         var chosen = CheckSets(op, sets);
         var opOptions = new OpOptions(new JsonObject(sets.Where(s => op.Options.Contains(s.Key)).Select(s => KeyValuePair.Create(s.Key, s.Value?.DeepClone()))));
+        var given = op.Arguments.Where(a => !a.Optional || chosen.Contains(a.Name)).ToList();
+        RequireMemory(op, given, sizes);
         using var scope = NewDisposeScope();
         manual_seed(1);
-        var inputs = new NamedTensors(op.Arguments.Where(a => !a.Optional || chosen.Contains(a.Name)).Select(a => KeyValuePair.Create(a.Name, Sample(op, a, sizes, options.Device))));
+        var inputs = new NamedTensors(given.Select(a => KeyValuePair.Create(a.Name, Sample(op, a, sizes, options.Device))));
         var call = op.Describe(inputs, opOptions);
         var floor = op.Floor(call, backward) is { } cost ? rates?.FloorMilliseconds(cost) : null;
         var tensorsOnCard = options.Device.type == TorchSharp.DeviceType.CUDA;
@@ -90,18 +110,18 @@ internal static class OpBench
         }
         return [.. records, .. contestants.Zip(timings, (contestant, timing) => Record(contestant.Name, timing))];
 
-        void WarmUp(Func<NamedTensors, OpOptions, NamedTensors> contestant, ref List<Tensor>? given)
+        void WarmUp(Func<NamedTensors, OpOptions, NamedTensors> contestant, ref List<Tensor>? cotangent)
         {
             var start = Stopwatch.GetTimestamp();
             for (var run = 0; run < options.Warmup || (options.Warmup > 0 && Stopwatch.GetElapsedTime(start).TotalSeconds < SecondsOfWarmup); run++)
-                Call(contestant, new Timing(), ref given);
+                Call(contestant, new Timing(), ref cotangent);
         }
 
-        void Call(Func<NamedTensors, OpOptions, NamedTensors> contestant, Timing timing, ref List<Tensor>? given)
+        void Call(Func<NamedTensors, OpOptions, NamedTensors> contestant, Timing timing, ref List<Tensor>? cotangent)
         {
             using var inner = NewDisposeScope();
             if (backward)
-                Backward(contestant, inputs, opOptions, timing, ref given);
+                Backward(contestant, inputs, opOptions, timing, ref cotangent);
             else
                 Forward(contestant, inputs, opOptions, timing);
         }
@@ -145,12 +165,26 @@ internal static class OpBench
         return chosen;
     }
 
-    private static Tensor Sample(Op op, OpArgument argument, IReadOnlyDictionary<string, long> sizes, Device device)
+    /// <summary>Random numbers that memory cannot hold end the process in libtorch, so they are not asked for.</summary>
+    private static void RequireMemory(Op op, IReadOnlyList<OpArgument> given, IReadOnlyDictionary<string, long> sizes)
     {
-        var shape = argument.AxesFor(sizes).Where(a => a != "...").Select(a => OpArgument.SizeOf(a, sizes)
-            ?? throw new UserException($"'{argument.Name}' of {op.Name} also needs the size of {a}: add {a}=… to --shape.")).ToArray();
-        return op.Sample(argument, shape).to(device);
+        var available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        var bytes = given.Sum(a => Shape(op, a, sizes).Aggregate((double)sizeof(float), (product, size) => product * size));
+        if (bytes > available)
+        {
+            throw new EnvironmentException(
+                $"The inputs of {op.Name} ({Words(sizes)}) are {bytes / 1e9:N1} GB, and this machine has {available / 1e9:N1} GB of memory. Lower --shape.");
+        }
     }
+
+    private static Tensor Sample(Op op, OpArgument argument, IReadOnlyDictionary<string, long> sizes, Device device) =>
+        op.Sample(argument, Shape(op, argument, sizes)).to(device);
+
+    private static long[] Shape(Op op, OpArgument argument, IReadOnlyDictionary<string, long> sizes) =>
+        [.. argument.AxesFor(sizes).Where(a => a != "...").Select(a => OpArgument.SizeOf(a, sizes)
+            ?? throw new UserException($"'{argument.Name}' of {op.Name} also needs the size of {a}: add {a}=… to --shape."))];
+
+    private static string Words(IReadOnlyDictionary<string, long> sizes) => string.Join(", ", sizes.Select(s => $"{s.Key}={s.Value}"));
 
     /// <summary>The named backend alone; or every backend that takes the inputs, the reference and the baselines.</summary>
     private static List<OpBaseline> Contestants(Op op, NamedTensors inputs, OpOptions options, KernelChoice? named)

@@ -35,7 +35,7 @@ internal sealed class BenchCommand : ZooCommand
     private readonly Option<string?> _shape = OptionOf.Text("--shape", "SIZES", "With --op: sizes of its axes, such as B=4,D=512,L=512.");
     private readonly Option<string?> _pass = OptionOf.Text("--pass", "PASS", "With --op: forward, or backward (forward and backward together); all that it has unless given.");
     private readonly Option<string?> _kernels = OptionOf.Text("--kernels", "BACKEND", "Time this backend alone; a comparison of all unless given.");
-    private readonly Option<int?> _threads = NumberOption.Int32("--threads", "Threads of the arithmetic (default 1).", least: 1);
+    private readonly Option<int?> _threads = NumberOption.Threads("Threads of the arithmetic (default 1).");
     private readonly Option<string?> _device = OptionOf.Text("--device", "DEVICE", "Where to run: cpu, cuda, or cuda:n (default cpu).");
     private readonly Option<int?> _runs = NumberOption.Int32("--runs", $"Timed calls (default {DefaultRuns}); with --op in all, shared among what is compared.", least: 1);
     private readonly Option<int?> _warmup = NumberOption.Int32("--warmup", $"Calls before the timed ones (default {DefaultWarmup}); with --op at least so many, and short ones for 0.3 s; 0 for none.", least: 0);
@@ -53,7 +53,9 @@ internal sealed class BenchCommand : ZooCommand
     public override int Run(ParseResult arguments, Session session)
     {
         var (model, op) = (arguments.GetValue(_model), arguments.GetValue(_op));
-        if (model is null == op is null)
+        if (model is not null && op is not null)
+            throw new UserException($"'{model}' is a model and --op {op} an op: time one at a time, and leave the other out.");
+        if (model is null && op is null)
             throw new UserException("Say what to time: `zoo bench MODEL`, or `zoo bench --op NAME`. `zoo list` shows the models.");
         foreach (var (option, forOp) in new (Option, bool)[] { (_mode, false), (_preset, false), (_batchSize, false), (_length, false), (_dtype, false), (_shape, true), (_pass, true) })
         {

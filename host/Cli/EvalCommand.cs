@@ -41,8 +41,7 @@ internal sealed class EvalCommand : ZooCommand
         DefaultValueFactory = _ => "auto",
     };
 
-    private readonly Option<int?> _threads = NumberOption.Int32(
-        "--threads", "Threads of the arithmetic; as in training unless given.", least: 1);
+    private readonly Option<int?> _threads = NumberOption.Threads("Threads of the arithmetic; as in training unless given.");
 
     public EvalCommand() : base("eval", "Scores a trained model on its task's held-out data.")
     {

@@ -6,7 +6,7 @@ internal static class ExitCode
     /// <summary>Done.</summary>
     public const int Done = 0;
 
-    /// <summary>A check or comparison failed.</summary>
+    /// <summary>A check or comparison failed; or Zoo itself, which it says.</summary>
     public const int CheckFailed = 1;
 
     /// <summary>The user's input was wrong.</summary>

@@ -51,8 +51,7 @@ internal sealed class GenerateCommand : ZooCommand
     private readonly Option<string?> _kernels = OptionOf.Text(
         "--kernels", "BACKEND", "Backend of the ops: auto (default), reference, cpu or cuda, or op=backend,… for some.");
 
-    private readonly Option<int?> _threads = NumberOption.Int32(
-        "--threads", "Threads of the arithmetic; unless given, one where the net is small and all cores otherwise.", least: 1);
+    private readonly Option<int?> _threads = NumberOption.Threads("Threads of the arithmetic; unless given, one where the net is small and all cores otherwise.");
 
     public GenerateCommand() : base("generate", "Writes text with a language model: the prompt in one pass, then token by token.")
     {

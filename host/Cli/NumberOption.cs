@@ -8,13 +8,19 @@ namespace Zoo.Host.Cli;
 /// <summary>Options with a number, whose errors are sentences: the parser's own name .NET types.</summary>
 internal static class NumberOption
 {
+    /// <summary>More threads than any machine has cores for; libtorch starts as many as it is told, and a process with 100,000 of them never gets to its work.</summary>
+    private const int MostThreads = 1024;
+
     /// <summary>A whole number; null when it is not given.</summary>
-    public static Option<int?> Int32(string name, string description, int least = int.MinValue) =>
-        Whole(name, description, least);
+    public static Option<int?> Int32(string name, string description, int least = int.MinValue, int most = int.MaxValue) =>
+        Whole(name, description, least, most);
 
     /// <summary>A whole number that may be large; null when it is not given.</summary>
     public static Option<long?> Int64(string name, string description, long least = long.MinValue) =>
-        Whole(name, description, least);
+        Whole(name, description, least, long.MaxValue);
+
+    /// <summary>`--threads`; null when it is not given.</summary>
+    public static Option<int?> Threads(string description) => Int32("--threads", description, least: 1, most: MostThreads);
 
     /// <summary>A finite number from 0 up; null when it is not given.</summary>
     public static Option<double?> FromZero(string name, string description) => new(name)
@@ -31,18 +37,18 @@ internal static class NumberOption
         },
     };
 
-    private static Option<T?> Whole<T>(string name, string description, T least)
+    private static Option<T?> Whole<T>(string name, string description, T least, T most)
         where T : struct, IBinaryInteger<T>, IMinMaxValue<T> => new(name)
         {
             Description = description,
             HelpName = "N",
             CustomParser = result =>
             {
-                if (T.TryParse(Typed(result), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least)
+                if (T.TryParse(Typed(result), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most)
                     return value;
                 var bound = least == T.MinValue ? "" : $" from {least} up";
-                var isTooLarge = BigInteger.TryParse(Typed(result), out var large) && large > BigInteger.CreateChecked(T.MaxValue);
-                var limit = isTooLarge ? $", at most {T.MaxValue}" : "";
+                var isTooLarge = BigInteger.TryParse(Typed(result), out var large) && large > BigInteger.CreateChecked(most);
+                var limit = isTooLarge ? $", at most {most}" : "";
                 result.AddError($"{name} {Typed(result)}: it must be a whole number{bound}{limit}.");
                 return null;
             },

@@ -25,7 +25,7 @@ internal sealed class ReproduceCommand : ZooCommand
     private readonly Option<string?> _scale = OptionOf.Text("--scale", "SCALE", "quick (default): minutes on two cores; full: the paper's own settings.");
     private readonly Option<int?> _seeds = NumberOption.Int32("--seeds", "How many seeds, from 1 on; the recipe's own number unless given.", least: 1);
     private readonly Option<string?> _data = OptionOf.Text("--data", "PATH", "A file or folder with real data. Nothing is ever downloaded.");
-    private readonly Option<int?> _threads = NumberOption.Int32("--threads", "Threads in all, one a training (default: all cores).", least: 1);
+    private readonly Option<int?> _threads = NumberOption.Threads("Threads in all, one a training (default: all cores).");
 
     private readonly Option<string?> _out = OptionOf.Text(
         "--out", "DIR", $"The folder of runs, results and report (default '{DefaultOut}/<time>-<recipe>'). Finished runs in it are kept, unfinished ones go on, those of other settings are refused.");

@@ -156,7 +156,7 @@ internal sealed class ShowCommand : ZooCommand
         ModelOutline Outline, IReadOnlyList<ITask> Tasks, IReadOnlyList<ShownOp> Ops)
     {
         public IReadOnlyList<string> Abilities { get; } =
-            [.. Enum.GetValues<ModelAbilities>().Where(a => a != 0 && Installed.Info.Abilities.HasFlag(a)).Select(a => Kebab(a.ToString()))];
+            [.. Enum.GetValues<ModelAbilities>().Where(a => a != 0 && Installed.Info.Abilities.HasFlag(a)).Select(a => a == ModelAbilities.BFloat16 ? "bfloat16" : Kebab(a.ToString()))];
 
         /// <summary>What its uses need.</summary>
         public IReadOnlyList<MemoryNeed> Memory { get; } = Installed.Architecture.MemoryNeeds(Config);

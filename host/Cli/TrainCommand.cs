@@ -41,8 +41,7 @@ internal sealed class TrainCommand : ZooCommand
     private readonly Option<string?> _kernels = OptionOf.Text(
         "--kernels", "BACKEND", "Backend of the ops: auto (default), reference, cpu or cuda, or op=backend,… for some.");
 
-    private readonly Option<int?> _threads = NumberOption.Int32(
-        "--threads", "Threads of the arithmetic; unless given, one where the net is tiny and all cores otherwise.", 1);
+    private readonly Option<int?> _threads = NumberOption.Threads("Threads of the arithmetic; unless given, one where the net is tiny and all cores otherwise.");
 
     private readonly Option<string?> _data = OptionOf.Text(
         "--data", "PATH", "A file or folder with real data; the task says which. Nothing is ever downloaded.");
@@ -90,6 +89,7 @@ internal sealed class TrainCommand : ZooCommand
         var dtype = DtypeName.Parse(arguments.GetValue(_dtype) ?? resumed?.Record.Dtype ?? DtypeName.Float32);
         using var interrupt = new Interrupt();
         using var model = ModelFactory.Build(catalog, plan, plan.Request.Seed, device, kernels, dtype);
+        plan.RequireFit(model);
         var threads = Threads(arguments.GetValue(_threads) ?? resumed?.Record.Threads, plan, model);
         using var trainer = new Trainer(model, plan.Data, plan.Training, new TrainerOptions
         {

@@ -19,34 +19,59 @@ internal sealed record RunPlan(
     InstalledArchitecture Installed, string Preset, ModelConfig Config, ITask Task, JsonObject TaskOptions, TaskData Data,
     TrainingSettings Training, RunRequest Request) : IDisposable
 {
-    /// <summary>Requires that a model whose config the task did not decide takes what the task gives.</summary>
+    /// <summary>Requires that a model takes what the task gives: one whose config the task did not decide, or one where `--set` went over what it implies.</summary>
     /// <exception cref="UserException">It is of another kind, or smaller, or its config says otherwise.</exception>
     public void RequireFit(Model model)
     {
         var (name, task, shape) = (Installed.Info.Name, Task.Info.Name, Data.Shape);
         if (model.Kind != shape.Kind)
             throw new UserException($"The task {task} is not for what this config of {name} builds. `zoo show {name}` lists its tasks.");
-        if (model is TokenModel tokens)
+        switch (model)
         {
-            if (tokens.VocabSize < shape.VocabSize)
-                throw new UserException($"The task {task} has {shape.VocabSize:N0} ids, and this {name} knows {tokens.VocabSize:N0}. Name the task that it was trained for.");
-            if (tokens.MaximumLength < (shape.MaximumLength ?? shape.Length))
-            {
-                throw new UserException($"The task {task} has sequences of {shape.MaximumLength ?? shape.Length:N0} tokens, and this {name} takes {tokens.MaximumLength:N0}: " +
-                    "give a shorter --length.");
-            }
-            return;
-        }
-        var values = ConfigJson.Flatten(Config).ToDictionary(p => p.Key, p => p.Value);
-        foreach (var (key, needed) in ConfigJson.Flatten(Installed.Architecture.ImpliedBy(shape, Preset, ConfigJson.Write(Config))))
-        {
-            if (!JsonNode.DeepEquals(needed, values.GetValueOrDefault(key)))
-            {
-                throw new UserException($"The task {task} needs a {name} whose '{key}' is {needed?.ToJsonString() ?? "null"}, and this one has " +
-                    $"{values.GetValueOrDefault(key)?.ToJsonString() ?? "null"}.");
-            }
+            case TokenModel tokens when tokens.VocabSize < shape.VocabSize:
+                throw new UserException($"The task {task} has {shape.VocabSize:N0} ids, and this {name} knows {tokens.VocabSize:N0}. {Remedy("Name the task that it was trained for")}.");
+            case TokenModel tokens when tokens.MaximumLength < (shape.MaximumLength ?? shape.Length):
+                throw new UserException($"The task {task} has sequences of {shape.MaximumLength ?? shape.Length:N0} tokens, and this {name} takes {tokens.MaximumLength:N0}. " +
+                    $"{Remedy("Give a shorter --length")}.");
+            case ImageClassifier images when shape.Image is { } image && images.Input != image:
+                throw new UserException($"The task {task} has images of {Words(image)}, and this {name} takes {Words(images.Input)}. {Remedy("Name the task that it was trained for")}.");
+            case ImageClassifier images when images.ClassCount < shape.ClassCount:
+                throw new UserException($"The task {task} has {shape.ClassCount:N0} classes, and this {name} tells {images.ClassCount:N0} apart. {Remedy("Name the task that it was trained for")}.");
+            case VectorSequenceModel vectors when shape.InputDim is { } width && vectors.InputDim != width:
+                throw new UserException($"The task {task} has vectors of {width:N0} numbers, and this {name} takes {vectors.InputDim:N0}. {Remedy("Name the task that it was trained for")}.");
+            case VectorSequenceModel:
+                RequireAsLargeAsImplied(name, task);
+                break;
         }
     }
+
+    /// <summary>What a model over vectors gives is known from its config alone.</summary>
+    private void RequireAsLargeAsImplied(string name, string task)
+    {
+        var values = ConfigJson.Flatten(Config).ToDictionary(p => p.Key, p => p.Value);
+        foreach (var (key, needed) in Implied())
+        {
+            var own = values.GetValueOrDefault(key);
+            if (JsonNode.DeepEquals(needed, own) || (Whole(needed) is { } least && Whole(own) >= least))
+                continue;
+            throw new UserException($"The task {task} needs a {name} whose '{key}' is {needed?.ToJsonString() ?? "null"}, and this one has {own?.ToJsonString() ?? "null"}. " +
+                $"{Remedy("Name the task that it was trained for")}.");
+        }
+    }
+
+    private static long? Whole(JsonNode? node) => node is JsonValue value && value.TryGetValue(out long number) ? number : null;
+
+    /// <summary>What the user can do: take back what was set over the task's own values, or else what fits the command.</summary>
+    private string Remedy(string otherwise)
+    {
+        var set = ConfigJson.Flatten(RunPlanner.ModelSets(Request)).Select(p => p.Key).Intersect(Implied().Select(p => p.Key)).ToList();
+        return set.Count == 0 ? otherwise : $"Leave out {string.Join(" and ", set.Select(key => $"--set {key}"))}: the task implies it";
+    }
+
+    private IEnumerable<KeyValuePair<string, JsonNode?>> Implied() =>
+        ConfigJson.Flatten(Installed.Architecture.ImpliedBy(Data.Shape, Preset, ConfigJson.Write(Config)));
+
+    private static string Words(ImageShape image) => $"{image.Channels} × {image.Height} × {image.Width}";
 
     public void Dispose() => Data.Dispose();
 }

@@ -113,6 +113,9 @@ internal static class RunPlanner
             ? throw new UserException($"--set {foreign}: here it takes keys of the model's config; task and training are those of the run.")
             : ParseSets(sets);
 
+    /// <summary>The `--set` values of a request that are the model's.</summary>
+    public static JsonObject ModelSets(RunRequest request) => Split(request).Model;
+
     /// <summary>`--set` values as nested objects.</summary>
     /// <exception cref="UserException">One has no '='.</exception>
     public static JsonObject ParseSets(IEnumerable<string> sets)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.Loader;
+using Zoo.Host.Training;
 
 namespace Zoo.Host.Plugins;
 
@@ -8,11 +9,11 @@ internal static class PluginBlame
 {
     /// <summary>
     /// An exception with a sentence that names the plugin and keeps the original inside; null when the original is already a sentence for
-    /// the user, or no plugin has to do with it.
+    /// the user, memory ran out, or no plugin has to do with it.
     /// </summary>
     public static Exception? Explain(Exception exception, IReadOnlyList<LoadedPlugin> plugins)
     {
-        if (exception is UserException or EnvironmentException or OperationCanceledException or OutOfMemoryException)
+        if (exception is UserException or EnvironmentException or OperationCanceledException || MemoryShortage.Caused(exception))
             return null;
         for (Exception? e = exception; e is not null; e = e.InnerException)
         {
@@ -41,21 +42,38 @@ internal static class PluginBlame
         };
     }
 
+    /// <summary>The sentence for an exception that nobody foresaw, with the innermost frame that is the host's or the contract's.</summary>
+    public static string Own(Exception exception)
+    {
+        var cause = exception;
+        while (cause.InnerException is { } inner)
+            cause = inner;
+        var place = Frames(cause).FirstOrDefault(f => f.Type.Assembly == typeof(PluginBlame).Assembly || f.Type.Assembly == typeof(UserException).Assembly).Place;
+        return $"Zoo failed{(place is null ? "" : $" in {place}")}. {cause.GetType().Name}: {FirstLine(cause.Message)} This is a mistake in Zoo itself; please report it with the command.";
+    }
+
     /// <summary>The innermost frame that is a plugin's, dependencies of its own included.</summary>
     private static (LoadedPlugin Plugin, string Place)? OfStack(Exception exception, IReadOnlyList<LoadedPlugin> plugins)
+    {
+        foreach (var (type, place) in Frames(exception))
+        {
+            var context = AssemblyLoadContext.GetLoadContext(type.Assembly);
+            if (plugins.FirstOrDefault(p => AssemblyLoadContext.GetLoadContext(p.Assembly) == context) is { } plugin)
+                return (plugin, place);
+        }
+        return null;
+    }
+
+    /// <summary>The methods that an exception came through, the innermost first.</summary>
+    private static IEnumerable<(Type Type, string Place)> Frames(Exception exception)
     {
         foreach (var frame in new StackTrace(exception, fNeedFileInfo: true).GetFrames())
         {
             if (frame.GetMethod() is not { DeclaringType: { } type } method)
                 continue;
-            var context = AssemblyLoadContext.GetLoadContext(type.Assembly);
-            var plugin = plugins.FirstOrDefault(p => AssemblyLoadContext.GetLoadContext(p.Assembly) == context);
-            if (plugin is null)
-                continue;
             var line = frame.GetFileLineNumber() is > 0 and var number ? $" (line {number} of {Path.GetFileName(frame.GetFileName())})" : "";
-            return (plugin, $"{type.FullName}.{method.Name}{line}");
+            yield return (type, $"{type.FullName}.{method.Name}{line}");
         }
-        return null;
     }
 
     private static string FirstLine(string text) => text.Split('\n')[0].TrimEnd('.', '\r') + ".";

@@ -104,7 +104,11 @@ internal sealed class RunFolder : IDisposable
     public static void RequireRun(string path)
     {
         if (!Directory.Exists(path))
-            throw new UserException($"There is no run folder '{path}'.");
+        {
+            throw new UserException(File.Exists(path)
+                ? $"'{path}' is a file and no run folder."
+                : $"There is no run folder '{path}'. `zoo train` and `zoo import` say at their end where theirs is.");
+        }
         if (!File.Exists(System.IO.Path.Combine(path, ConfigName)))
             throw new UserException($"'{path}' is no run folder: it has no {ConfigName}.");
     }

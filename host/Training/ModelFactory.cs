@@ -18,6 +18,7 @@ internal static class ModelFactory
 
     /// <summary>Builds it, initialised from the seed, on the device.</summary>
     /// <exception cref="UserException">The config cannot be built here, or a backend was named for an op that does not exist.</exception>
+    /// <exception cref="EnvironmentException">Memory does not hold the model.</exception>
     public static Model Build(
         Catalog catalog, RunPlan plan, int seed, torch.Device device, KernelChoice kernels, torch.ScalarType dtype) =>
         Build(catalog, plan.Installed, plan.Config, seed, device, kernels, dtype);
@@ -30,7 +31,7 @@ internal static class ModelFactory
         if (dtype == torch.ScalarType.BFloat16 && !packed && !installed.Info.Abilities.HasFlag(ModelAbilities.BFloat16))
             throw new UserException($"--dtype bf16: {installed.Info.Name} does not compute in bfloat16; use --dtype fp32.");
         torch.manual_seed(seed);
-        var model = installed.Architecture.CreateModel(config, new BuildContext
+        var model = Create(installed, config, new BuildContext
         {
             Device = device,
             Dtype = dtype,
@@ -47,6 +48,18 @@ internal static class ModelFactory
             throw new UserException($"--kernels {kernels}: no installed plugin has an op named '{unknown}'.{Names.DidYouMean(unknown, known)}");
         }
         return device.type == DeviceType.CPU ? model : (Model)model.to(device);
+    }
+
+    private static Model Create(InstalledArchitecture installed, ModelConfig config, BuildContext context)
+    {
+        try
+        {
+            return installed.Architecture.CreateModel(config, context);
+        }
+        catch (Exception e) when (MemoryShortage.Caused(e))
+        {
+            throw MemoryShortage.Error($"building {installed.Info.Name}", "Take a smaller --preset or smaller sizes; `zoo show` counts a config's parameters.", e);
+        }
     }
 
     /// <summary>How many numbers the model has.</summary>

@@ -75,4 +75,13 @@ public sealed class AtomicFileTests
             .With.Message.EqualTo($"Could not write '{folder.File("a")}': it is a folder."));
         Assert.That(Directory.GetFiles(folder.Path), Is.Empty);
     }
+
+    [Test]
+    [Platform("Linux")]
+    public void Write_ToADevice_IsRefused()
+    {
+        Assert.That(() => AtomicFile.Write("/dev/zero", "x"), Throws.TypeOf<IOException>().With.Message.EqualTo(
+            "Could not write '/dev/zero': it is a device, and the file would take its place."));
+        Assert.That(() => AtomicFile.Write("/dev/../dev/zero", stream => stream.Write([1])), Throws.TypeOf<IOException>());
+    }
 }

@@ -135,6 +135,16 @@ public sealed class SafeTensorsMalformedTests
     }
 
     [Test]
+    public void Open_ArchiveOfNumpy_IsNoPickleAndHasALineOfItsOwn()
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.Write("a.npz", [.. "PK\u0003\u0004"u8, 0, 0, 8, 8]);
+        Assert.That(() => SafeTensorsFile.Open(path).Dispose(), Throws.TypeOf<BadFileException>().With.Message.StartsWith(
+            $"'{path}' is no safetensors file: it is an archive of NumPy. Convert it where Python, numpy and safetensors are installed:\n" +
+            $"  python -c \"import numpy, safetensors.numpy as s; s.save_file(dict(numpy.load('{path}')), '{path[..^4]}.safetensors')\"\n"));
+    }
+
+    [Test]
     public void Open_Pickle_GivesTheLineThatConvertsIt()
     {
         using var folder = new TemporaryFolder();

@@ -71,6 +71,9 @@ public sealed class BenchCommandTests
     [TestCase("bench --op lenet1989_net", "lenet1989_net also needs the size of B: --shape B=….")]
     [TestCase("bench --op lenet1989_net --shape B=2,Q=3", "--shape B=2,Q=3: lenet1989_net has no axis 'Q'; it has B.")]
     [TestCase("bench --op lenet1989_net --shape B=x", "--shape B=x: 'B=x' must be LETTER=SIZE, such as B=4.")]
+    [TestCase("bench --op lenet1989_net --shape B=0", "--shape B=0: 'B=0' leaves nothing to time; a size is at least 1.")]
+    [TestCase("bench --op lenet1989_net --shape B=2,B=3", "--shape B=2,B=3: 'B' is named twice.")]
+    [TestCase("bench lenet1989 --op lenet1989_net", "'lenet1989' is a model and --op lenet1989_net an op: time one at a time, and leave the other out.")]
     [TestCase("bench --op lenet1989_net --shape B=2 --rates dram=1,fp32=1,exp=1 --set kpt=true",
         "--set kpt: lenet1989_net has no option or optional argument 'kpt'; it has relu, tanh_outputs, hidden_border, kept. Did you mean 'kept'?")]
     [TestCase("bench --op lenet1989_prepare --shape B=2 --rates dram=1,fp32=1,exp=1 --kernels lenet1989_prepare=cuda",
@@ -80,5 +83,15 @@ public sealed class BenchCommandTests
         var outcome = ZooProcess.Run(command.Split(' ').Append("--quiet"));
         Assert.That(outcome.Error.Trim(), Is.EqualTo(sentence));
         Assert.That(outcome.ExitCode, Is.EqualTo(2));
+    }
+
+    /// <summary>libtorch ends the process where random numbers that it is asked for do not fit into memory.</summary>
+    [TestCase("B=1000000000000")]
+    [TestCase("B=9000000000000000000")]
+    public void Bench_InputsBeyondMemory_SaysHowMuchAndEndsWithThree(string shape)
+    {
+        var outcome = ZooProcess.Run(["bench", "--op", "lenet1989_net", "--shape", shape, "--rates", Rates, "--quiet"]);
+        Assert.That(outcome.Error.Trim(), Does.Match($@"^The inputs of lenet1989_net \({shape}\) are [\d,.]+ GB, and this machine has [\d,.]+ GB of memory\. Lower --shape\.$"));
+        Assert.That(outcome.ExitCode, Is.EqualTo(3));
     }
 }

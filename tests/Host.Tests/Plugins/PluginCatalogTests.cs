@@ -223,6 +223,15 @@ public sealed class PluginCatalogTests
         var own = Assert.Throws<InvalidOperationException>(() => throw new InvalidOperationException("the host's"))!;
         Assert.That(plugins.Explain(own), Is.Null);
         Assert.That(plugins.Explain(new UserException("a sentence")), Is.Null);
+        Assert.That(PluginBlame.Own(own), Does.StartWith("Zoo failed. InvalidOperationException: the host's. This is a mistake in Zoo itself;"), "no frame is the host's");
+    }
+
+    [Test]
+    public void Own_ExceptionNobodyForesaw_NamesTheInnermostPlaceOfTheHost()
+    {
+        var path = Path.Combine(Path.GetTempPath(), $"zoo-{Guid.NewGuid():N}");
+        var thrown = Assert.Catch(() => Zoo.Files.AtomicFile.Write(path, _ => throw new FormatException("two\nlines")))!;
+        Assert.That(PluginBlame.Own(thrown), Does.Match(@"^Zoo failed in Zoo\.Files\.AtomicFile\.Write( \(line \d+ of AtomicFile\.cs\))?\. FormatException: two\. This is "));
     }
 
     private static Exception Failure(string model, string preset)

@@ -155,7 +155,7 @@ internal sealed class ImportExportTests
         Assert.That(again.Output, Is.EqualTo(own.Output).And.Contain("val_loss"));
         Assert.That(again.Error, Does.Contain("Weights do not say what their ids mean: char-lm numbers the characters of this text by their code points."));
         RequireRefused("The task byte-lm has 256 ids, and this transformer knows 52. Name the task that it was trained for.", "eval", imported, "--task", "byte-lm");
-        RequireRefused("The task char-lm has sequences of 25 tokens, and this transformer takes 24: give a shorter --length.", "eval", imported, "--task", "char-lm", "--length", "25");
+        RequireRefused("The task char-lm has sequences of 25 tokens, and this transformer takes 24. Give a shorter --length.", "eval", imported, "--task", "char-lm", "--length", "25");
         RequireRefused("--length 12: this run was trained on char-lm at length 24 and is scored as it was trained; leave it out.", "eval", run, "--length", "12");
     }
 

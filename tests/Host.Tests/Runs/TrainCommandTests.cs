@@ -154,6 +154,7 @@ internal sealed class TrainCommandTests
     [TestCase("--steps -1", "--steps -1: it must be a whole number from 0 up.")]
     [TestCase("--steps 99999999999999999999", "at most 9223372036854775807.")]
     [TestCase("--batch-size 0", "--batch-size 0: it must be a whole number from 1 up.")]
+    [TestCase("--threads 100000", "--threads 100000: it must be a whole number from 1 up, at most 1024.")]
     [TestCase("--lr nan", "--lr nan: it must be a number from 0 up.")]
     [TestCase("--lr 1e39", "'lr' is 1E+39; it must be at most 1E+30")]
     [TestCase("--stesp 5", "Did you mean '--steps'?")]
@@ -180,6 +181,36 @@ internal sealed class TrainCommandTests
         Assert.That(refused.Error, Does.Contain(expected).And.Not.Contain("   at "));
         Assert.That(refused.Output, Is.Empty);
         Assert.That(Directory.GetFileSystemEntries(_out), Is.Empty, "no run folder is left");
+    }
+
+    /// <summary>A user's value goes over what the task implies, also where the model is then too small for it.</summary>
+    [TestCase("batchnorm-mlp --set classes=5", "The task digits has 10 classes, and this batchnorm-mlp tells 5 apart. Leave out --set classes: the task implies it.")]
+    [TestCase("batchnorm-mlp --set height=5 --set width=7",
+        "The task digits has images of 1 × 28 × 28, and this batchnorm-mlp takes 1 × 5 × 7. Leave out --set height and --set width: the task implies it.")]
+    [TestCase("mamba --preset tiny --set vocab_size=10", "The task char-lm has 52 ids, and this mamba knows 10. Leave out --set vocab_size: the task implies it.")]
+    [TestCase("transformer --preset tiny --length 32 --set block_size=4",
+        "The task char-lm has sequences of 32 tokens, and this transformer takes 4. Leave out --set block_size: the task implies it.")]
+    [TestCase("lru --preset vectors --task sequential-mnist --set task.pixels_per_step=28 --set d_input=3",
+        "The task sequential-mnist has vectors of 28 numbers, and this lru takes 3. Leave out --set d_input: the task implies it.")]
+    [TestCase("lru --preset vectors --task sequential-mnist --set task.pixels_per_step=28 --set d_output=3",
+        "The task sequential-mnist needs a lru whose 'd_output' is 10, and this one has 3. Leave out --set d_output: the task implies it.")]
+    public void Train_ModelTooSmallForTheTask_IsASentenceBeforeAnyRun(string command, string expected)
+    {
+        var refused = ZooProcess.Run(["train", .. command.Split(' '), "--steps", "1", "--out", _out]);
+
+        Assert.That((refused.ExitCode, refused.Error.TrimEnd()), Is.EqualTo((2, expected)));
+        Assert.That(Directory.GetFileSystemEntries(_out), Is.Empty, "no run folder is left");
+    }
+
+    [Test]
+    public void Train_ModelBeyondMemory_SaysSoAndBlamesNoPlugin()
+    {
+        // One matrix of it is larger than any process's address space.
+        var refused = ZooProcess.Run(["train", "mamba", "--preset", "tiny", "--set", "d_model=3000000", "--steps", "1", "--out", _out]);
+
+        Assert.That(refused.Error.TrimEnd(), Is.EqualTo("Memory ran out building mamba: 144,000.0 GB more could not be had. " +
+            "Take a smaller --preset or smaller sizes; `zoo show` counts a config's parameters."));
+        Assert.That(refused.ExitCode, Is.EqualTo(3));
     }
 
     /// <summary>The prefix belongs before the key and before what is suggested at the end, wherever else those words stand.</summary>
