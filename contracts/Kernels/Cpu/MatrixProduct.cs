@@ -61,8 +61,30 @@ internal static unsafe class MatrixProduct
     /// <param name="cRow">From a row of c to the next.</param>
     /// <param name="start">What the sums begin with; zero where null. It may be c.</param>
     /// <param name="startRow">From a row of it to the next; 0 for one row that all begin with.</param>
-    public static void RunPanel<V>(int m, int k, float* a, long aRow, long aStep, float* panel, float* c, long cRow, float* start, long startRow)
-        where V : struct, ILanes<V> => TwoVectors<V>(m, k, k, a, aRow, aStep, panel, PanelWidth<V>(), c, cRow, start, startRow);
+    /// <param name="ahead">What comes after the product; a part of it is asked for with every tile.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void RunPanel<V>(
+        int m, int k, float* a, long aRow, long aStep, float* panel, float* c, long cRow, float* start, long startRow, ref Foresight ahead)
+        where V : struct, ILanes<V>
+    {
+        var width = PanelWidth<V>();
+        for (var row = 0; row < m;)
+        {
+            var rows = RowsOfATile(m - row);
+            float* from = a + row * aRow, to = c + row * cRow, begin = At(start, row * startRow);
+            ahead.Ask();
+            row += rows;
+            for (var i = 0; i < Math.Min(TileRows, m - row); i++)       // where the next tile goes
+                Prefetch.Row(to + (rows + i) * cRow, width);
+            if (rows == TileRows)
+                SixByTwo<V>(k, from, aRow, aStep, panel, width, to, cRow, begin, startRow);
+            else
+                FourByTwo<V>(rows, k, from, aRow, aStep, panel, width, to, cRow, begin, startRow);
+        }
+    }
+
+    /// <summary>How many tiles a product with so many rows has in a panel.</summary>
+    public static int TilesOf(int rows) => rows / TileRows + (rows % TileRows == 0 ? 0 : 1);
 
     /// <summary>The same with b in panels, each as wide as a tile: (k, j) at (j / width)·rows·width + k·width + j % width.</summary>
     /// <remarks>
@@ -178,8 +200,7 @@ internal static unsafe class MatrixProduct
         var row = 0;
         while (row < m)
         {
-            var left = m - row;
-            var rows = left >= TileRows && left != 2 * Rows ? TileRows : Math.Min(Rows, left);
+            var rows = RowsOfATile(m - row);
             var steps = Math.Clamp(first + row + rows - 1, 0, k);
             if (rows == TileRows)
                 SixByTwo<V>(steps, a + row * aRow, aRow, aStep, panel, bRow, c + row * cRow, cRow, At(start, row * startRow), startRow);
@@ -188,6 +209,8 @@ internal static unsafe class MatrixProduct
             row += rows;
         }
     }
+
+    private static int RowsOfATile(int left) => left >= TileRows && left != 2 * Rows ? TileRows : Math.Min(Rows, left);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void SixByTwo<V>(int steps, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, float* start, long startRow)

@@ -22,6 +22,7 @@ internal unsafe struct LinearColumns : ISimdKernel
     public long CRow;
     public bool IsTransposed;
     public float* Sums;                         // of a's columns; not wanted where null
+    public int NextFirst, NextCount;            // the columns that will be read after these; none where there are 0
 
     /// <summary>How many columns a piece has where there are so many: whole tiles, and an even number of pieces about as large.</summary>
     public static int OfAPiece(int columns)
@@ -53,6 +54,10 @@ internal unsafe struct LinearColumns : ISimdKernel
             var first = (int)((long)Rows * block / blocks);
             var count = (int)((long)Rows * (block + 1) / blocks) - first;
             Pack<V>(count, A + first * ARow + First, memory, stripFloats);
+            var times = (long)padded / width * strips;
+            var ahead = block + 1 < blocks
+                ? new Foresight(A + (first + count) * ARow + First, longest, Count, ARow, times)
+                : new Foresight(NextCount == 0 ? null : A + NextFirst, longest, NextCount, ARow, times);
             for (var column = 0; column < padded; column += width)
             {
                 var panel = Panels + (long)column * Rows + (long)first * width;
@@ -64,7 +69,7 @@ internal unsafe struct LinearColumns : ISimdKernel
                     var target = (float*)c + strip * MatrixProduct.TileRows * cRow;
                     MatrixProduct.RunPanel<V>(
                         Math.Min(MatrixProduct.TileRows, Count - strip * MatrixProduct.TileRows), count, memory + strip * (long)stripFloats, 1, MatrixProduct.TileRows, panel, target, cRow,
-                        block > 0 ? target : null, cRow);
+                        block > 0 ? target : null, cRow, ref ahead);
                 }
             }
         }

@@ -37,17 +37,20 @@ internal sealed unsafe class LinearCpu : OpKernel
             WorkShare.For(Pieces(rows, RowsOfAPiece), i =>
             {
                 var first = i * RowsOfAPiece;
+                var next = Following(i);
                 for (var part = 0; part < parts; part++)
                 {
                     Simd.Run(new LinearRows
                     {
-                        Rows = Math.Min(RowsOfAPiece, rows - first),
+                        Rows = RowsFrom(first, rows),
                         Columns = width,
                         Steps = dim,
                         A = x + (long)first * dim,
                         Panels = panels + (long)part * padded * dim,
                         C = (float*)((nint*)targets)[part] + (long)first * width,
                         Start = starts == null ? null : starts + (long)part * padded,
+                        Next = x + (long)next * dim,
+                        NextRows = part == parts - 1 ? RowsFrom(next, rows) : 0,
                     });
                 }
             });
@@ -83,16 +86,16 @@ internal sealed unsafe class LinearCpu : OpKernel
         {
             for (var part = 0; part < sizes.Parts; part++)
                 MatrixProduct.Pack(width, dim, weight + (long)part * width * dim, dim, panels + (long)part * width * padded, LinearSizes.PanelWidth);
+            var given = Enumerable.Range(0, grads.Length).Where(part => grads[part] != 0).ToArray();
             WorkShare.For(Pieces(rows, RowsOfAPiece), i =>
             {
                 var first = i * RowsOfAPiece;
-                var count = Math.Min(RowsOfAPiece, rows - first);
+                var count = RowsFrom(first, rows);
                 var target = gradX + (long)first * dim;
-                var add = false;
-                for (var part = 0; part < grads.Length; part++)
+                for (var k = 0; k < given.Length; k++)
                 {
-                    if (grads[part] == 0)
-                        continue;
+                    var part = given[k];
+                    var (nextPart, next) = k + 1 < given.Length ? (given[k + 1], first) : (given[0], Following(i));
                     Simd.Run(new LinearRows
                     {
                         Rows = count,
@@ -101,11 +104,12 @@ internal sealed unsafe class LinearCpu : OpKernel
                         A = (float*)grads[part] + (long)first * width,
                         Panels = panels + (long)part * width * padded,
                         C = target,
-                        Add = add,
+                        Add = k > 0,
+                        Next = (float*)grads[nextPart] + (long)next * width,
+                        NextRows = RowsFrom(next, rows),
                     });
-                    add = true;
                 }
-                if (!add)
+                if (given.Length == 0)
                     new Span<float>(target, count * dim).Clear();
             });
         }
@@ -156,7 +160,11 @@ internal sealed unsafe class LinearCpu : OpKernel
                 };
                 var count = byInput ? width : dim;
                 var piece = LinearColumns.OfAPiece(count);
-                WorkShare.For(Pieces(count, piece), i => Simd.Run(whole with { First = i * piece, Count = Math.Min(piece, count - i * piece) }));
+                WorkShare.For(Pieces(count, piece), i =>
+                {
+                    var (first, next) = (i * piece, (i + WorkShare.Threads) * piece);
+                    Simd.Run(whole with { First = first, Count = Math.Min(piece, count - first), NextFirst = next, NextCount = Math.Clamp(count - next, 0, piece) });
+                });
             }
         }
         finally
@@ -190,6 +198,12 @@ internal sealed unsafe class LinearCpu : OpKernel
         new Span<float>(bias, count).CopyTo(new Span<float>(starts, count));
         new Span<float>(starts + count, LinearSizes.Padded(count) - count).Clear();
     }
+
+    /// <summary>The first row of the piece that a thread most likely takes after this one.</summary>
+    private static int Following(int piece) => (piece + WorkShare.Threads) * RowsOfAPiece;
+
+    /// <summary>How many rows a piece has.</summary>
+    private static int RowsFrom(int first, int rows) => Math.Clamp(rows - first, 0, RowsOfAPiece);
 
     private static int Pieces(int count, int size) => (count + size - 1) / size;
 

@@ -6,13 +6,14 @@ namespace Zoo.Kernels;
 /// <summary>Some rows of a product with a matrix in panels.</summary>
 internal unsafe struct LinearRows : ISimdKernel
 {
-
     public int Rows, Columns, Steps;            // of c, and how long the sums are
     public float* A;                            // [row, step]
     public float* Panels;                       // [step, column], in panels
     public float* C;                            // [row, column]
     public float* Start;                        // what each row's sums begin with, up to whole panels; zero where null
     public bool Add;                            // to what c holds, instead
+    public float* Next;                         // what will be read after these rows, as many rows as wide; null for nothing
+    public int NextRows;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<V>()
@@ -23,6 +24,7 @@ internal unsafe struct LinearRows : ISimdKernel
         var rest = Columns - whole;
         var last = stackalloc float[rest > 0 ? Rows * width : 0];      // the last columns' tile, which c has no room for
         var blocks = Math.Max(1, (Steps * width + MatrixProduct.PanelFloats - 1) / MatrixProduct.PanelFloats);
+        var ahead = new Foresight(Next, NextRows, Steps, Steps, (long)blocks * (whole / width + (rest > 0 ? 1 : 0)) * MatrixProduct.TilesOf(Rows));
         for (var block = 0; block < blocks; block++)
         {
             var first = (int)((long)Steps * block / blocks);
@@ -32,12 +34,7 @@ internal unsafe struct LinearRows : ISimdKernel
             {
                 var panel = Panels + (long)column * Steps + (long)first * width;
                 var (start, startRow) = goesOn ? ((nint)(C + column), (long)Columns) : ((nint)(Start == null ? null : Start + column), 0);
-                if (column == 0)
-                {
-                    Strips<V>(count, A + first, panel, (float*)start, startRow);
-                    continue;
-                }
-                MatrixProduct.RunPanel<V>(Rows, count, A + first, Steps, 1, panel, C + column, Columns, (float*)start, startRow);
+                MatrixProduct.RunPanel<V>(Rows, count, A + first, Steps, 1, panel, C + column, Columns, (float*)start, startRow, ref ahead);
             }
             if (rest == 0)
                 continue;
@@ -51,24 +48,9 @@ internal unsafe struct LinearRows : ISimdKernel
             }
             var begin = goesOn ? last : Start == null ? null : Start + whole;
             MatrixProduct.RunPanel<V>(
-                Rows, count, A + first, Steps, 1, Panels + (long)whole * Steps + (long)first * width, last, width, begin, goesOn ? width : 0);
+                Rows, count, A + first, Steps, 1, Panels + (long)whole * Steps + (long)first * width, last, width, begin, goesOn ? width : 0, ref ahead);
         }
         for (var row = 0; row < Rows && rest > 0; row++)
             new Span<float>(last + row * width, rest).CopyTo(new Span<float>(C + (long)row * Columns + whole, rest));
-    }
-
-    /// <summary>The first panel, which meets a's rows first: those of the tile after the next are asked for before their turn.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Strips<V>(int steps, float* a, float* panel, float* start, long startRow)
-        where V : struct, ILanes<V>
-    {
-        for (var row = 0; row < Rows; row += MatrixProduct.TileRows)
-        {
-            for (var ahead = row + MatrixProduct.TileRows; ahead < Math.Min(Rows, row + 2 * MatrixProduct.TileRows); ahead++)
-                Prefetch.Row(a + (long)ahead * Steps, steps);
-            MatrixProduct.RunPanel<V>(
-                Math.Min(MatrixProduct.TileRows, Rows - row), steps, a + (long)row * Steps, Steps, 1, panel, C + (long)row * Columns, Columns,
-                start == null ? null : start + row * startRow, startRow);
-        }
     }
 }
