@@ -43,6 +43,9 @@ public unsafe interface ILanes<V> :
     /// <summary>a·b + c, rounded once where the machine can.</summary>
     static abstract V MultiplyAdd(V a, V b, V c);
 
+    /// <summary>sum = a·b + sum: the same as <see cref="MultiplyAdd"/>, for inner loops, which the compiler spares the moves between registers here.</summary>
+    static abstract void AddProduct(V a, V b, ref V sum);
+
     /// <summary>The larger of each pair; of a number and NaN, which one is left to the machine.</summary>
     static abstract V Max(V a, V b);
 

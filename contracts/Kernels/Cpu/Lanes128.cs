@@ -97,6 +97,11 @@ public readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddProduct(Lanes128 a, Lanes128 b, ref Lanes128 sum) =>
+        Unsafe.As<Lanes128, Vector128<float>>(ref sum) = Vector128.MultiplyAddEstimate(a._value, b._value, sum._value);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Max(Lanes128 a, Lanes128 b) => new(Vector128.MaxNative(a._value, b._value));
 
     /// <inheritdoc/>

@@ -98,6 +98,11 @@ public readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddProduct(Lanes256 a, Lanes256 b, ref Lanes256 sum) =>
+        Unsafe.As<Lanes256, Vector256<float>>(ref sum) = Vector256.MultiplyAddEstimate(a._value, b._value, sum._value);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Max(Lanes256 a, Lanes256 b) => new(Vector256.MaxNative(a._value, b._value));
 
     /// <inheritdoc/>

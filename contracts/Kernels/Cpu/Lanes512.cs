@@ -101,6 +101,11 @@ public readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes512
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddProduct(Lanes512 a, Lanes512 b, ref Lanes512 sum) =>
+        Unsafe.As<Lanes512, Vector512<float>>(ref sum) = Vector512.MultiplyAddEstimate(a._value, b._value, sum._value);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Max(Lanes512 a, Lanes512 b) => new(Vector512.MaxNative(a._value, b._value));
 
     /// <inheritdoc/>

@@ -56,6 +56,7 @@ internal static unsafe class MatrixProduct
     /// <param name="a">As for <see cref="Run"/>.</param>
     /// <param name="aRow">From a row of a to the next.</param>
     /// <param name="aStep">From a column of a to the next.</param>
+    /// <param name="aTile">From a tile of six rows to the next.</param>
     /// <param name="panel">[k, width].</param>
     /// <param name="c">[m, width].</param>
     /// <param name="cRow">From a row of c to the next.</param>
@@ -64,27 +65,23 @@ internal static unsafe class MatrixProduct
     /// <param name="ahead">What comes after the product; a part of it is asked for with every tile.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void RunPanel<V>(
-        int m, int k, float* a, long aRow, long aStep, float* panel, float* c, long cRow, float* start, long startRow, ref Foresight ahead)
+        int m, int k, float* a, long aRow, long aStep, long aTile, float* panel, float* c, long cRow, float* start, long startRow, ref Foresight ahead)
         where V : struct, ILanes<V>
     {
         var width = PanelWidth<V>();
-        for (var row = 0; row < m;)
+        var row = 0;
+        for (; row + TileRows <= m; row += TileRows, a += aTile, c += TileRows * cRow, start = At(start, TileRows * startRow))
         {
-            var rows = RowsOfATile(m - row);
-            float* from = a + row * aRow, to = c + row * cRow, begin = At(start, row * startRow);
+            Prefetch.Column(c, TileRows, cRow, width);      // before the sums that go there: they take longer than it
             ahead.Ask();
-            row += rows;
-            for (var i = 0; i < Math.Min(TileRows, m - row); i++)       // where the next tile goes
-                Prefetch.Row(to + (rows + i) * cRow, width);
-            if (rows == TileRows)
-                SixByTwo<V>(k, from, aRow, aStep, panel, width, to, cRow, begin, startRow);
-            else
-                FourByTwo<V>(rows, k, from, aRow, aStep, panel, width, to, cRow, begin, startRow);
+            SixByTwo<V>(k, a, aRow, aStep, panel, width, c, cRow, start, startRow);
+        }
+        for (; row < m; row += Rows, a += Rows * aRow, c += Rows * cRow, start = At(start, Rows * startRow))
+        {
+            ahead.Ask();
+            FourByTwo<V>(Math.Min(Rows, m - row), k, a, aRow, aStep, panel, width, c, cRow, start, startRow);
         }
     }
-
-    /// <summary>How many tiles a product with so many rows has in a panel.</summary>
-    public static int TilesOf(int rows) => rows / TileRows + (rows % TileRows == 0 ? 0 : 1);
 
     /// <summary>The same with b in panels, each as wide as a tile: (k, j) at (j / width)·rows·width + k·width + j % width.</summary>
     /// <remarks>
@@ -200,7 +197,8 @@ internal static unsafe class MatrixProduct
         var row = 0;
         while (row < m)
         {
-            var rows = RowsOfATile(m - row);
+            var left = m - row;
+            var rows = left >= TileRows && left != 2 * Rows ? TileRows : Math.Min(Rows, left);
             var steps = Math.Clamp(first + row + rows - 1, 0, k);
             if (rows == TileRows)
                 SixByTwo<V>(steps, a + row * aRow, aRow, aStep, panel, bRow, c + row * cRow, cRow, At(start, row * startRow), startRow);
@@ -209,8 +207,6 @@ internal static unsafe class MatrixProduct
             row += rows;
         }
     }
-
-    private static int RowsOfATile(int left) => left >= TileRows && left != 2 * Rows ? TileRows : Math.Min(Rows, left);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void SixByTwo<V>(int steps, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, float* start, long startRow)
@@ -241,23 +237,23 @@ internal static unsafe class MatrixProduct
         {
             V b0 = V.Load(b), b1 = V.Load(b + V.Count);
             var x = V.Create(*a);
-            c00 = V.MultiplyAdd(x, b0, c00);
-            c01 = V.MultiplyAdd(x, b1, c01);
+            V.AddProduct(x, b0, ref c00);
+            V.AddProduct(x, b1, ref c01);
             x = V.Create(a[aRow]);
-            c10 = V.MultiplyAdd(x, b0, c10);
-            c11 = V.MultiplyAdd(x, b1, c11);
+            V.AddProduct(x, b0, ref c10);
+            V.AddProduct(x, b1, ref c11);
             x = V.Create(a[r2]);
-            c20 = V.MultiplyAdd(x, b0, c20);
-            c21 = V.MultiplyAdd(x, b1, c21);
+            V.AddProduct(x, b0, ref c20);
+            V.AddProduct(x, b1, ref c21);
             x = V.Create(a[r3]);
-            c30 = V.MultiplyAdd(x, b0, c30);
-            c31 = V.MultiplyAdd(x, b1, c31);
+            V.AddProduct(x, b0, ref c30);
+            V.AddProduct(x, b1, ref c31);
             x = V.Create(a[r4]);
-            c40 = V.MultiplyAdd(x, b0, c40);
-            c41 = V.MultiplyAdd(x, b1, c41);
+            V.AddProduct(x, b0, ref c40);
+            V.AddProduct(x, b1, ref c41);
             x = V.Create(a[r5]);
-            c50 = V.MultiplyAdd(x, b0, c50);
-            c51 = V.MultiplyAdd(x, b1, c51);
+            V.AddProduct(x, b0, ref c50);
+            V.AddProduct(x, b1, ref c51);
             a += aStep;
             b += bRow;
         }
@@ -275,17 +271,17 @@ internal static unsafe class MatrixProduct
         {
             V b0 = V.Load(b), b1 = V.Load(b + V.Count);
             var x = V.Create(*a);
-            c00 = V.MultiplyAdd(x, b0, c00);
-            c01 = V.MultiplyAdd(x, b1, c01);
+            V.AddProduct(x, b0, ref c00);
+            V.AddProduct(x, b1, ref c01);
             x = V.Create(a[r1]);
-            c10 = V.MultiplyAdd(x, b0, c10);
-            c11 = V.MultiplyAdd(x, b1, c11);
+            V.AddProduct(x, b0, ref c10);
+            V.AddProduct(x, b1, ref c11);
             x = V.Create(a[r2]);
-            c20 = V.MultiplyAdd(x, b0, c20);
-            c21 = V.MultiplyAdd(x, b1, c21);
+            V.AddProduct(x, b0, ref c20);
+            V.AddProduct(x, b1, ref c21);
             x = V.Create(a[r3]);
-            c30 = V.MultiplyAdd(x, b0, c30);
-            c31 = V.MultiplyAdd(x, b1, c31);
+            V.AddProduct(x, b0, ref c30);
+            V.AddProduct(x, b1, ref c31);
             a += aStep;
             b += bRow;
         }

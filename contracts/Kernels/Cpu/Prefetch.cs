@@ -20,6 +20,22 @@ public static unsafe class Prefetch
             Sse.Prefetch0(row + i);
     }
 
+    /// <summary>Into the first cache: a few numbers of each of several rows.</summary>
+    /// <param name="start">Of the first row.</param>
+    /// <param name="rows">How many rows.</param>
+    /// <param name="row">From one to the next.</param>
+    /// <param name="width">How many numbers of each.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Column(float* start, int rows, long row, int width)
+    {
+        for (var i = 0; Sse.IsSupported && i < rows; i++, start += row)
+        {
+            Sse.Prefetch0(start);
+            if (width > LineFloats)
+                Sse.Prefetch0(start + LineFloats);
+        }
+    }
+
     /// <summary>Into the second cache: for more than the first one holds.</summary>
     /// <param name="start">From here on.</param>
     /// <param name="count">How many numbers.</param>

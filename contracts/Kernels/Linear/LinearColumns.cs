@@ -64,13 +64,8 @@ internal unsafe struct LinearColumns : ISimdKernel
                 var (c, cRow) = column < inPlace
                     ? ((nint)(C + First * CRow + column), CRow)
                     : ((nint)(beside + (long)Count * (column - inPlace)), width);
-                for (var strip = 0; strip < strips; strip++)
-                {
-                    var target = (float*)c + strip * MatrixProduct.TileRows * cRow;
-                    MatrixProduct.RunPanel<V>(
-                        Math.Min(MatrixProduct.TileRows, Count - strip * MatrixProduct.TileRows), count, memory + strip * (long)stripFloats, 1, MatrixProduct.TileRows, panel, target, cRow,
-                        block > 0 ? target : null, cRow, ref ahead);
-                }
+                MatrixProduct.RunPanel<V>(
+                    Count, count, memory, 1, MatrixProduct.TileRows, stripFloats, panel, (float*)c, cRow, block > 0 ? (float*)c : null, cRow, ref ahead);
             }
         }
         if (IsTransposed)

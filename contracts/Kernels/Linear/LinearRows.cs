@@ -24,7 +24,8 @@ internal unsafe struct LinearRows : ISimdKernel
         var rest = Columns - whole;
         var last = stackalloc float[rest > 0 ? Rows * width : 0];      // the last columns' tile, which c has no room for
         var blocks = Math.Max(1, (Steps * width + MatrixProduct.PanelFloats - 1) / MatrixProduct.PanelFloats);
-        var ahead = new Foresight(Next, NextRows, Steps, Steps, (long)blocks * (whole / width + (rest > 0 ? 1 : 0)) * MatrixProduct.TilesOf(Rows));
+        var tiles = (long)blocks * ((Columns + width - 1) / width) * ((Rows + MatrixProduct.TileRows - 1) / MatrixProduct.TileRows);
+        var ahead = new Foresight(Next, NextRows, Steps, Steps, tiles);
         for (var block = 0; block < blocks; block++)
         {
             var first = (int)((long)Steps * block / blocks);
@@ -34,7 +35,7 @@ internal unsafe struct LinearRows : ISimdKernel
             {
                 var panel = Panels + (long)column * Steps + (long)first * width;
                 var (start, startRow) = goesOn ? ((nint)(C + column), (long)Columns) : ((nint)(Start == null ? null : Start + column), 0);
-                MatrixProduct.RunPanel<V>(Rows, count, A + first, Steps, 1, panel, C + column, Columns, (float*)start, startRow, ref ahead);
+                MatrixProduct.RunPanel<V>(Rows, count, A + first, Steps, 1, MatrixProduct.TileRows * Steps, panel, C + column, Columns, (float*)start, startRow, ref ahead);
             }
             if (rest == 0)
                 continue;
@@ -48,7 +49,8 @@ internal unsafe struct LinearRows : ISimdKernel
             }
             var begin = goesOn ? last : Start == null ? null : Start + whole;
             MatrixProduct.RunPanel<V>(
-                Rows, count, A + first, Steps, 1, Panels + (long)whole * Steps + (long)first * width, last, width, begin, goesOn ? width : 0, ref ahead);
+                Rows, count, A + first, Steps, 1, MatrixProduct.TileRows * Steps, Panels + (long)whole * Steps + (long)first * width, last, width,
+                begin, goesOn ? width : 0, ref ahead);
         }
         for (var row = 0; row < Rows && rest > 0; row++)
             new Span<float>(last + row * width, rest).CopyTo(new Span<float>(C + (long)row * Columns + whole, rest));
