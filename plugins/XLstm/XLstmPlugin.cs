@@ -5,6 +5,7 @@ using Zoo.XLstm.Ops.HeadNorm;
 using Zoo.XLstm.Ops.Mlstm;
 using Zoo.XLstm.Ops.MlstmInputs;
 using Zoo.XLstm.Ops.Slstm;
+using Zoo.XLstm.Ops.SlstmInputs;
 using Zoo.XLstm.Recipes;
 
 namespace Zoo.XLstm;
@@ -19,6 +20,7 @@ public sealed class XLstmPlugin : IZooPlugin
         services.AddSingleton<Op>(MlstmInputs.Instance);
         services.AddSingleton<Op>(HeadNorm.Instance);
         services.AddSingleton<Op>(Slstm.Instance);
+        services.AddSingleton<Op>(SlstmInputs.Instance);
         services.AddSingleton<IRecipe, FormalLanguagesRecipe>();
         services.AddSingleton<IRecipe, MqarRecipe>();
         services.AddSingleton<IRecipe, ShakespeareRecipe>();

@@ -4,6 +4,7 @@ using Zoo.Architectures;
 using Zoo.Kernels;
 using Zoo.XLstm.Ops.HeadNorm;
 using Zoo.XLstm.Ops.Slstm;
+using Zoo.XLstm.Ops.SlstmInputs;
 using static TorchSharp.torch;
 
 namespace Zoo.XLstm.Model;
@@ -72,7 +73,7 @@ internal sealed class SlstmLayer : nn.Module, IRecurrentLayer
     {
         using var scope = NewDisposeScope();
         var (convolved, last) = _conv is null ? (x, null) : _conv.Forward(x, state?[1]);
-        var gates = cat([Gates(convolved, _input, _forget), Gates(x, _value, _output)], 2).flatten(2);      // [batch, time, 4 · dim]
+        var gates = SlstmInputs.Apply(convolved, x, (_input.Float32, _forget.Float32, _value.Float32, _output.Float32), _context.Kernels);
         var (y, after) = Slstm.Apply(gates, _cell.Recurrent, _cell.Bias, state?[0], _context.Kernels);
         if (last is null)
             state?.Replace(after);
@@ -80,13 +81,5 @@ internal sealed class SlstmLayer : nn.Module, IRecurrentLayer
             state?.Replace(after, last);
         y = drop(y);                        // before the norm, not after it, as upstream has it
         return HeadNorm.Apply(y, _norm?.Weight, _norm is null ? OpOptions.None : NormOptions, _context.Kernels).MoveToOuterDisposeScope();
-    }
-
-    /// <summary>Two gates by weights within each head, [batch, time, 2, head, dim].</summary>
-    private Tensor Gates(Tensor x, Weights first, Weights second)
-    {
-        using var scope = NewDisposeScope();
-        var weights = stack([first.Float32, second.Float32]);                                               // [2, head, out, in]
-        return einsum("blhd,ghed->blghe", x.view(x.size(0), x.size(1), _heads, _dim / _heads), weights).MoveToOuterDisposeScope();
     }
 }
