@@ -6,15 +6,12 @@ namespace Zoo.Mamba.Recipes;
 
 /// <summary>Induction heads at the training length and far beyond it: Gu and Dao 2023, table 11.</summary>
 /// <remarks>
-/// The paper's net (two layers of 64), ids (16), longest sample (256) and no weight decay. At quick scale samples of 8 to 256 tokens instead of 256, and
-/// batches of 64 instead of 8 at 5e-3 along a cosine instead of a constant 1e-3: with one scored token a sample the paper's set-up needs its 1.6 million samples.
-/// This is the fifth set-up, chosen on the development seeds 102 and 103 and fixed before its own run; the seeds that count, 1 to 3, had been seen by the
-/// four before it. The first two trained on 64 tokens and had seeds below 99 % at eight times the length. The third trained on 256 tokens: one seed
-/// held to 16 times that, another was still at chance after half of the run. The fourth had samples of every length at 2e-3: all seeds learned the
-/// task, and one of three lost the token beyond four times the length, as did development seed 103 with any ε. At 5e-3 they learn it in half of the
-/// steps. Why they hold it is not settled: the step sizes' biases end where they began at either rate, but at 5e-3 single weights and decays go twice
-/// as far. Adam's ε is 1e-16 because 1e-8 is more than the gradients once the loss is near 0. Weight decay of 1 made it worse. The README has the pilots.
-/// It gave 100, 100 and 94.5 % at eight times the length: nearer, and still not the claim.
+/// The paper's net (two layers of 64), ids (16), longest sample (256), batches of 8, a constant 1e-3 and no weight decay. At quick scale 12,000 steps instead
+/// of its 204,800, and samples of 8 to 256 tokens instead of 256, which leave chance after some 800 steps where samples of 256 take more than 5,000.
+/// This is the sixth set-up, chosen on the development seeds 102 and 103 and fixed before its own run; the seeds that count, 1 to 3, had been seen by the
+/// five before it. Those had batches of 64 and 1,000 to 3,000 steps, most along a cosine: every one had a seed that learned the task and lost the token at eight
+/// times the length. They differ from the paper in how far Adam goes, rate times steps: 1 to 3 there, 205 in the paper, 12 here. Adam's ε is 1e-16 as in the fifth,
+/// because 1e-8 is more than the gradients once the loss is near 0. The README has every set-up's figures.
 /// </remarks>
 internal sealed class InductionHeadsRecipe : IRecipe
 {
@@ -23,7 +20,7 @@ internal sealed class InductionHeadsRecipe : IRecipe
     private const int ClaimedFactor = 8;
     private const int QuickShortest = 8;
     private const int TestCount = 1024;   // 128 samples at eight times the length, twice as many as the task's own number gives
-    private const long QuickSteps = 1_000;
+    private const long QuickSteps = 12_000;
     private const long FullSteps = 204_800;
 
     private static readonly int[] QuickLengths = [128, 256, 512, 1024, 2048, 4096];
@@ -50,11 +47,10 @@ internal sealed class InductionHeadsRecipe : IRecipe
             [
                 "d_model=64", "n_layer=2", "task.vocab_size=16", $"task.length={TrainLength}", $"task.test_lengths=[{string.Join(',', lengths)}]", $"task.test_count={TestCount}",
                 $"task.min_length={(isFull ? TrainLength : QuickShortest)}",
-                isFull ? "train.batch_size=8" : "train.batch_size=64", isFull ? "train.schedule=constant" : "train.schedule=cosine", "train.weight_decay=0",
-                .. isFull ? new[] { "train.lr=1e-3" } : ["train.lr=5e-3", "train.eps=1e-16"],
+                "train.batch_size=8", "train.schedule=constant", "train.weight_decay=0", "train.lr=1e-3", .. isFull ? Array.Empty<string>() : ["train.eps=1e-16"],
             ],
             Steps = isFull ? FullSteps : QuickSteps,
-            EvalEvery = isFull ? 8_192 : 250,
+            EvalEvery = isFull ? 8_192 : 4_000,
             Seed = seed,
         })]);
         var failure = runs.FirstOrDefault(r => r.Failure is not null);
@@ -68,7 +64,7 @@ internal sealed class InductionHeadsRecipe : IRecipe
                 : isFull && holds ? RecipeVerdict.Reproduced : RecipeVerdict.ScaledEvidence;
             var claim = isClaimed ? "Claimed: at least 99 % with every seed." : "Shown; nothing is claimed beyond eight times the training length.";
             var setUp = isFull ? "The paper's steps." : string.Create(CultureInfo.InvariantCulture,
-                $"Samples of {QuickShortest} to {TrainLength} tokens instead of {TrainLength}, {QuickSteps:N0} steps of 64 instead of {FullSteps:N0} of 8.");
+                $"Samples of {QuickShortest} to {TrainLength} tokens instead of {TrainLength}, {QuickSteps:N0} steps instead of {FullSteps:N0}.");
             context.Report(new RecipeRow(string.Create(CultureInfo.InvariantCulture, $"length {length}"), "accuracy_percent", verdict,
                 failure is not null ? $"Seed {failure.Spec.Seed} ended in an error: {failure.Failure}" : $"{claim} {setUp}")
             {
