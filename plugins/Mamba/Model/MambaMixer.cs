@@ -10,7 +10,7 @@ namespace Zoo.Mamba.Model;
 
 /// <summary>The mixer of a block: a gated short convolution and a selective scan between two projections.</summary>
 /// <remarks>
-/// Gu &amp; Dao 2023, section 3.4 and algorithm 2. x and z come from the two halves of one weight, each by a product of its own: so neither
+/// Gu &amp; Dao 2023, section 3.4 and algorithm 2. x and z come from the two halves of one weight as parts that lie apart: so neither
 /// has to be cut out of a wider tensor, nor its gradient be put into one.
 /// </remarks>
 internal sealed class MambaMixer : nn.Module
@@ -114,18 +114,17 @@ internal sealed class MambaMixer : nn.Module
     public Tensor Forward(Tensor x, MambaLayerState? state)
     {
         using var scope = NewDisposeScope();
-        var arithmetic = _context.Dtype;
-        var z = MixedPrecision.Linear(x, InputZ, InputBiasZ, arithmetic);
-        var (u, inputs) = CausalConv.Apply(
-            MixedPrecision.Linear(x, InputX, InputBiasX, arithmetic), ConvWeight, ConvBias, silu: true, state?.Inputs, _context.Kernels);
-        var parameters = _selection is not null ? MixedPrecision.Linear(u, _selection.Weight, null, arithmetic)
+        var (arithmetic, kernels) = (_context.Dtype, _context.Kernels);
+        var projected = MixedPrecision.LinearParts(x, _input.Weight, _input.Bias, 2, arithmetic, kernels);
+        var (u, inputs) = CausalConv.Apply(projected[0], ConvWeight, ConvBias, silu: true, state?.Inputs, kernels);
+        var parameters = _selection is not null ? MixedPrecision.Linear(u, _selection.Weight, null, arithmetic, kernels)
             : _constant!.expand(x.size(0), x.size(1), _rank + 2 * _states);                              // [batch, time, rank + 2 states]
-        var delta = MixedPrecision.Linear(parameters.narrow(2, 0, _rank), _step.Weight, null, arithmetic);
+        var delta = MixedPrecision.Linear(parameters.narrow(2, 0, _rank), _step.Weight, null, arithmetic, kernels);
         var (y, last) = SelectiveScanTokens.Apply(
-            u, delta, NegativeA(), parameters.narrow(2, _rank, _states), parameters.narrow(2, _rank + _states, _states), _skip, z, StepBias,
-            state?.States, _context.Kernels);
+            u, delta, NegativeA(), parameters.narrow(2, _rank, _states), parameters.narrow(2, _rank + _states, _states), _skip, projected[1], StepBias,
+            state?.States, kernels);
         state?.Replace(inputs, last);
-        return MixedPrecision.Linear(y, _output.Weight, _output.Bias, arithmetic).MoveToOuterDisposeScope();
+        return MixedPrecision.Linear(y, _output.Weight, _output.Bias, arithmetic, kernels).MoveToOuterDisposeScope();
     }
 
     /// <summary>Step sizes as the bias has them, B one and C normal, as diagonal state-space models of fixed parameters start.</summary>
