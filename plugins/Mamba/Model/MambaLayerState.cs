@@ -23,8 +23,8 @@ internal sealed class MambaLayerState(Tensor inputs, Tensor states, Tensor a) : 
         States = states.DetachFromDisposeScope();
     }
 
-    /// <summary>Takes tensors over that a step has filled, and gives the old ones up to whoever keeps both.</summary>
-    public void Exchange(Tensor inputs, Tensor states) => (Inputs, States) = (inputs, states);
+    /// <summary>Takes over inputs that a step has filled, and gives the old ones up to whoever keeps both.</summary>
+    public void Exchange(Tensor inputs) => Inputs = inputs;
 
     public MambaLayerState Clone() =>
         new(Inputs.clone().DetachFromDisposeScope(), States.clone().DetachFromDisposeScope(), A.alias().DetachFromDisposeScope());

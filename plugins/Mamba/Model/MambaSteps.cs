@@ -6,21 +6,21 @@ namespace Zoo.Mamba.Model;
 
 /// <summary>Every block's step, prepared for the tensors of one state.</summary>
 /// <remarks>
-/// A state has two halves, and each step reads one and fills the other: so both directions are prepared. The tensors between blocks are two pairs
-/// that take turns.
+/// The window of inputs has two halves, and each step reads one and fills the other: so both directions are prepared. The scan's states are changed where
+/// they lie, each as it is read. The tensors between blocks are two pairs that take turns.
 /// </remarks>
 internal sealed class MambaSteps : IDisposable
 {
     private readonly IReadOnlyList<MambaLayerState> _layers;
     private readonly Tensor _embedded;
     private readonly (Tensor Hidden, Tensor Sum)[] _streams;
-    private readonly (Tensor Inputs, Tensor States)[] _spares;
+    private readonly Tensor[] _spares;
     private readonly PreparedCall[][] _calls = new PreparedCall[2][];
     private readonly Tensor[] _expected;
     private int _turn;
 
     /// <param name="blocks">The parameters.</param>
-    /// <param name="layers">The state; what it holds now becomes one half.</param>
+    /// <param name="layers">The state; the window it has now becomes one half.</param>
     /// <param name="example">A step's input, for its sizes and type.</param>
     public MambaSteps(IReadOnlyList<MambaBlock> blocks, IReadOnlyList<MambaLayerState> layers, Tensor example)
     {
@@ -28,19 +28,19 @@ internal sealed class MambaSteps : IDisposable
         using var noGradient = no_grad();
         _embedded = Like(example);
         _streams = [(Like(example), Like(example)), (Like(example), Like(example))];
-        _spares = [.. layers.Select(l => (Like(l.Inputs), Like(l.States)))];
+        _spares = [.. layers.Select(l => Like(l.Inputs))];
         _expected = [.. layers.Select(l => l.Inputs)];
         for (var turn = 0; turn < 2; turn++)
         {
             _calls[turn] = new PreparedCall[blocks.Count];
             for (var i = 0; i < blocks.Count; i++)
             {
-                var (one, other) = ((layers[i].Inputs, layers[i].States), _spares[i]);
+                var (one, other, states) = (layers[i].Inputs, _spares[i], layers[i].States);
                 var from = _streams[(i + 1) % 2];
                 var to = _streams[i % 2];
                 _calls[turn][i] = MambaStep.Prepare(
                     i == 0 ? _embedded : from.Hidden, i == 0 ? null : from.Sum, to.Hidden, to.Sum, blocks[i], layers[i].A,
-                    turn == 0 ? one : other, turn == 0 ? other : one);
+                    (turn == 0 ? one : other, states), (turn == 0 ? other : one, states));
             }
         }
 
@@ -70,9 +70,9 @@ internal sealed class MambaSteps : IDisposable
         for (var i = 0; i < _layers.Count; i++)
         {
             var filled = _spares[i];
-            _spares[i] = (_layers[i].Inputs, _layers[i].States);
-            _layers[i].Exchange(filled.Inputs, filled.States);
-            _expected[i] = filled.Inputs;
+            _spares[i] = _layers[i].Inputs;
+            _layers[i].Exchange(filled);
+            _expected[i] = filled;
         }
         return _streams[(_layers.Count + 1) % 2];
     }
@@ -87,11 +87,8 @@ internal sealed class MambaSteps : IDisposable
             hidden.Dispose();
             sum.Dispose();
         }
-        foreach (var (inputs, states) in _spares)
-        {
+        foreach (var inputs in _spares)
             inputs.Dispose();
-            states.Dispose();
-        }
         _embedded.Dispose();
     }
 }

@@ -60,6 +60,17 @@ public sealed class MambaStepTests
             MambaStep.Instance, Inputs(batch, dim, 2 * dim + 1, states, 3, width, everything ? Optional : []), Tolerance, Options(rms: !everything), wanted: []);
     }
 
+    /// <summary>As a model's steps call it: the new states lie where the old ones did.</summary>
+    [Test]
+    public void Kernel_StatesInPlace_GiveTheSameBits([Values(1, 3)] int batch, [Values(1, 16, 19)] int states)
+    {
+        using var scope = NewDisposeScope();
+        var inputs = Inputs(batch, 24, 50, states, 3, 4, Optional);
+        var apart = Run(inputs, rms: true);
+        foreach (var (name, tensor) in Run(inputs, rms: true, inPlace: true))
+            Assert.That(tensor.equal(apart[name]).all().item<bool>(), Is.True, name);
+    }
+
     [Test]
     public void CudaKernel_BFloat16Weights_EqualsFloat64OnThem()
     {
@@ -101,16 +112,23 @@ public sealed class MambaStepTests
             .Select(a => KeyValuePair.Create(a.Name, MambaStep.Instance.Sample(a, [.. a.Axes.Select(axis => sizes[axis])]))));
     }
 
-    private static NamedTensors Run(NamedTensors inputs, bool rms)
+    private static NamedTensors Outputs(NamedTensors inputs)
     {
         var (batch, dim) = (inputs["hidden"].size(0), inputs["hidden"].size(1));
-        var outputs = new NamedTensors
+        return new()
         {
             ["y"] = full([batch, dim], float.NaN),
             ["sum"] = full([batch, dim], float.NaN),
             ["next_inputs"] = full(inputs["inputs"].shape, float.NaN),
             ["next_states"] = full(inputs["states"].shape, float.NaN),
         };
+    }
+
+    private static NamedTensors Run(NamedTensors inputs, bool rms, bool inPlace = false)
+    {
+        var outputs = Outputs(inputs);
+        if (inPlace)
+            outputs["next_states"] = inputs["states"] = inputs["states"].clone();
         var arrays = new KernelArrays();
         foreach (var (name, tensor) in inputs.Concat(outputs))
             arrays.Add(name, KernelArray.Of(tensor));

@@ -54,7 +54,7 @@ internal sealed class MambaStep : Op
     /// <param name="block">The parameters.</param>
     /// <param name="a">A, [channel, state].</param>
     /// <param name="before">Window and states before the token.</param>
-    /// <param name="after">What becomes of them.</param>
+    /// <param name="after">What becomes of them; its states may be those of before.</param>
     public static PreparedCall Prepare(
         Tensor hidden, Tensor? residual, Tensor y, Tensor sum, MambaBlock block, Tensor a, (Tensor Inputs, Tensor States) before,
         (Tensor Inputs, Tensor States) after)

@@ -15,7 +15,7 @@ internal unsafe struct MambaStepParts : ISimdKernel
     public float* Hidden, Residual, NormWeight, NormBias, Sum, Normed;    // Residual and NormBias: null for zero
     public float* X, Z, U, Delta, B, C;
     public float* ConvWeight, ConvBias, Inputs, NextInputs;               // ConvBias: null for zero
-    public float* A, Skip, Before, After;
+    public float* A, Skip, Before, After;                                 // After may be Before
 
     public readonly void Run<V>()
         where V : struct, ILanes<V>
