@@ -102,22 +102,14 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, KernelAr
     {
         long stride = AttentionSizes.ScoreStride;
         V log0 = V.Load(logSums), log1 = V.Load(logSums + V.Count), shift0 = V.Load(shifts), shift1 = V.Load(shifts + V.Count);
-        var low = V.Create(-127);       // from there on 2^x is exactly zero; and x is never above zero, but for rounding
-        for (var left = keys; left > 0; left -= 2, weights += 2 * stride, gradients += 2 * stride)
+        for (var key = 0; key < keys; key++, weights += stride, gradients += stride)
         {
-            var next = left > 1 ? stride : 0;       // the last one alone is reckoned twice
-            V a = V.Max(low, V.Load(weights) - log0), b = V.Max(low, V.Load(weights + V.Count) - log1);
-            V c = V.Max(low, V.Load(weights + next) - log0), d = V.Max(low, V.Load(weights + next + V.Count) - log1);
-            VectorMath.Exp2Within(ref a, ref b, ref c, ref d);
-            V gradC = c * (V.Load(gradients + next) - shift0), gradD = d * (V.Load(gradients + next + V.Count) - shift1);
+            V a = V.Load(weights) - log0, b = V.Load(weights + V.Count) - log1;
+            VectorMath.Exp2OfFew(ref a, ref b);
             a.Store(weights);
             b.Store(weights + V.Count);
             (a * (V.Load(gradients) - shift0)).Store(gradients);
             (b * (V.Load(gradients + V.Count) - shift1)).Store(gradients + V.Count);
-            c.Store(weights + next);
-            d.Store(weights + next + V.Count);
-            gradC.Store(gradients + next);
-            gradD.Store(gradients + next + V.Count);
         }
     }
 

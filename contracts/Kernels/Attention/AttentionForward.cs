@@ -89,28 +89,20 @@ internal readonly unsafe struct AttentionForward(
         }
         top0.Store(largest);
         top1.Store(largest + V.Count);
-        V factor0 = VectorMath.Exp2(before0 - top0), factor1 = VectorMath.Exp2(before1 - top1);
+        V factor0 = before0 - top0, factor1 = before1 - top1;
+        VectorMath.Exp2OfFew(ref factor0, ref factor1);
         factor0.Store(factors);
         factor1.Store(factors + V.Count);
         V total0 = V.Load(totals) * factor0, total1 = V.Load(totals + V.Count) * factor1;
-        var low = V.Create(-127);       // from there on 2^x is exactly zero; and x is never above zero
         row = scores;
-        for (var left = keys; left > 0; left -= 2, row += 2 * stride)
+        for (var key = 0; key < keys; key++, row += stride)
         {
-            var next = left > 1 ? row + stride : row;       // the last one alone is reckoned twice, and counted once
-            V a = V.Max(low, V.Load(row) - top0), b = V.Max(low, V.Load(row + V.Count) - top1);
-            V c = V.Max(low, V.Load(next) - top0), d = V.Max(low, V.Load(next + V.Count) - top1);
-            VectorMath.Exp2Within(ref a, ref b, ref c, ref d);
+            V a = V.Load(row) - top0, b = V.Load(row + V.Count) - top1;
+            VectorMath.Exp2OfFew(ref a, ref b);
             a.Store(row);
             b.Store(row + V.Count);
             total0 += a;
             total1 += b;
-            if (left == 1)
-                break;
-            c.Store(next);
-            d.Store(next + V.Count);
-            total0 += c;
-            total1 += d;
         }
         total0.Store(totals);
         total1.Store(totals + V.Count);

@@ -5,10 +5,10 @@ namespace Zoo.Kernels;
 /// <summary>Sizes of one call, and how its kernel lays things out.</summary>
 internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys, int Heads, int KeyHeads, int Dim, bool Causal, float Scale)
 {
-    /// <summary>Queries whose scores exist at a time: whole panels, however wide the vectors are.</summary>
-    public const int QueriesOfABlock = 64;
+    /// <summary>Queries whose scores exist at a time: whole panels, however wide the vectors are, and whole tiles.</summary>
+    public const int QueriesOfABlock = 96;
 
-    /// <summary>Keys whose scores exist at a time: whole tiles, and the block's scores fit half of the first cache.</summary>
+    /// <summary>Keys whose scores exist at a time: whole tiles, and the block's scores fit the first cache.</summary>
     public const int KeysOfABlock = 48;
 
     private const float Log2E = 1.44269504f;

@@ -75,6 +75,30 @@ public static class VectorMath
         (a, b, c, d) = (V.AddToExponent(a, na), V.AddToExponent(b, nb), V.AddToExponent(c, nc), V.AddToExponent(d, nd));
     }
 
+    /// <summary>
+    /// 2^x of two, turn by turn, for x up to 126, with fewer steps that wait for each other: at most 1.2 ulp where the result is normal (1.5 without fused multiply-add), between 0 and 2^-126
+    /// below the normal range, NaN at NaN. Anything may come of larger numbers.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Exp2OfFew<V>(ref V x, ref V y)
+        where V : struct, ILanes<V>
+    {
+        V low = V.Create(-127), rounder = V.Create(Rounder);
+        (x, y) = (V.Max(low, x), V.Max(low, y));        // of a constant and NaN the second is taken, so NaN stays
+        V nx = x + rounder, ny = y + rounder;
+        V fx = x - (nx - rounder), fy = y - (ny - rounder);
+        V squareX = fx * fx, squareY = fy * fy;
+        V highX = V.MultiplyAdd(fx, V.Create(Exp2P5), V.Create(Exp2P4)), highY = V.MultiplyAdd(fy, V.Create(Exp2P5), V.Create(Exp2P4));
+        V middleX = V.MultiplyAdd(fx, V.Create(Exp2P3), V.Create(Exp2P2)), middleY = V.MultiplyAdd(fy, V.Create(Exp2P3), V.Create(Exp2P2));
+        V lowX = V.MultiplyAdd(fx, V.Create(Exp2P1), V.Create(1)), lowY = V.MultiplyAdd(fy, V.Create(Exp2P1), V.Create(1));
+        highX = V.MultiplyAdd(squareX, V.Create(Exp2P6), highX);
+        highY = V.MultiplyAdd(squareY, V.Create(Exp2P6), highY);
+        middleX = V.MultiplyAdd(highX, squareX, middleX);
+        middleY = V.MultiplyAdd(highY, squareY, middleY);
+        x = V.AddToExponent(V.MultiplyAdd(middleX, squareX, lowX), nx);
+        y = V.AddToExponent(V.MultiplyAdd(middleY, squareY, lowY), ny);
+    }
+
     /// <summary>e^x for every x: 0 at -infinity, NaN at NaN, infinity from 88.73 on; at most 1.1 ulp where the result is normal.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Exp<V>(V x)
