@@ -8,11 +8,11 @@ internal static class SelectiveScanLoop
 {
     public static NamedTensors Run(NamedTensors inputs, OpOptions options, bool timeLast)
     {
+        if (inputs["B"].ndim == 4 || inputs["C"].ndim == 4)
+            return SelectiveScanReference.Forward(inputs, options.Get("delta_softplus", false), timeLast);
         using var scope = NewDisposeScope();
         var time = timeLast ? -1 : 1;
         var (u, a) = (inputs["u"], inputs["A"]);
-        if (inputs["B"].ndim == 4 || inputs["C"].ndim == 4)
-            return SelectiveScanReference.Forward(inputs, options.Get("delta_softplus", false), timeLast);
         var delta = SelectiveScanReference.Delta(inputs, options.Get("delta_softplus", false), timeLast);
         var h = inputs.Find("initial_state") ?? zeros([u.size(0), a.size(0), a.size(1)], u.dtype, u.device);
         var outputs = new List<Tensor>();
