@@ -206,13 +206,14 @@ public sealed class SelectiveScanTests
         Refused(With("delta", zeros(2, 6, 4)), "selective_scan: 'delta' is [2, 6, 4] but must be [B 2, D 6, L 5].");
     }
 
-    [Test]
-    public void Baselines_Loop_EqualsTheReference()
+    [TestCase(1)]
+    [TestCase(3)]
+    public void Baselines_Loop_EqualsTheReference(long groups)
     {
         using var scope = NewDisposeScope();
         foreach (var op in Layouts)
         {
-            var inputs = Inputs(op, new Size(2, 6, 3, 7), Optional);
+            var inputs = Inputs(op, new Size(2, 6, 3, 7, groups), Optional);
             var loop = op.Baselines.Single().Run(inputs, Softplus(true));
             var (worst, what) = KernelRun.Difference(loop, op.Invoke(inputs, Softplus(true), KernelChoice.Parse("reference")).Outputs);
             Assert.That(worst, Is.LessThan(Tolerance), what);
