@@ -23,8 +23,7 @@ internal sealed unsafe class SlstmInputsCpu : OpKernel
         var turned = Allocate(Gates * sizes.WeightsOfGate);
         try
         {
-            for (var gate = 0; gate < Gates; gate++)
-                Simd.Run(new Layout(sizes, arrays[Names[gate]].Float32, turned + gate * sizes.WeightsOfGate, isTurned: true));
+            LayOut(sizes, arrays, turned, isTurned: true);
             var whole = new SlstmInputsForward
             {
                 Sizes = sizes,
@@ -53,8 +52,7 @@ internal sealed unsafe class SlstmInputsCpu : OpKernel
         var memory = Allocate(part * (1 + (ofWeights ? pieces : 0)));
         try
         {
-            for (var gate = 0; gate < Gates; gate++)
-                Simd.Run(new Layout(sizes, arrays[Names[gate]].Float32, memory + gate * sizes.WeightsOfGate, isTurned: false));
+            LayOut(sizes, arrays, memory, isTurned: false);
             var whole = new SlstmInputsBackward
             {
                 Sizes = sizes,
@@ -83,6 +81,12 @@ internal sealed unsafe class SlstmInputsCpu : OpKernel
         {
             NativeMemory.AlignedFree(memory);
         }
+    }
+
+    private static void LayOut(SlstmInputsSizes sizes, KernelArrays arrays, float* target, bool isTurned)
+    {
+        for (var gate = 0; gate < Gates; gate++)
+            Simd.Run(new Layout(sizes, arrays[Names[gate]].Float32, target + gate * sizes.WeightsOfGate, isTurned));
     }
 
     private static void Clear(float* target, SlstmInputsSizes sizes)
