@@ -7,8 +7,11 @@ namespace Zoo.Host.Benchmarks;
 /// <summary>How to benchmark.</summary>
 internal sealed record BenchOptions
 {
-    /// <summary>Timed calls.</summary>
-    public required int Runs { get; init; }
+    /// <summary>Timed calls of a model, or turns of all that is compared of an op, unless the user says otherwise.</summary>
+    public const int UsualRuns = 20;
+
+    /// <summary>Timed calls that the user asked for, of an op in all; null for <see cref="UsualRuns"/>.</summary>
+    public required int? Runs { get; init; }
 
     /// <summary>Calls before them.</summary>
     public required int Warmup { get; init; }

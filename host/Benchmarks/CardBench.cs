@@ -20,7 +20,7 @@ internal static class CardBench
         var onHost = new NamedTensors(inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.cpu())));
         using var call = new DeviceCall(op, onHost, opOptions, card, backward);
         var timing = new Timing();
-        for (var run = -options.Warmup; run < options.Runs; run++)
+        for (var run = -options.Warmup; run < (options.Runs ?? BenchOptions.UsualRuns); run++)
         {
             var cpu = CpuClock.Seconds;
             var milliseconds = card.Time(() =>

@@ -58,7 +58,7 @@ internal static class ModelBench
                     choices.Add(KernelChoice.Parse(KernelChoice.Reference));
             }
             GC.Collect();
-            for (var run = -options.Warmup; run < options.Runs; run++)
+            for (var run = -options.Warmup; run < (options.Runs ?? BenchOptions.UsualRuns); run++)
             {
                 foreach (var subject in subjects)
                     subject.Call(timed: run >= 0);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime;
 using System.Text.Json.Nodes;
 using Zoo.Host.Training;
 using Zoo.Kernels;
@@ -11,13 +12,16 @@ namespace Zoo.Host.Benchmarks;
 internal static class OpBench
 {
     /// <summary>
-    /// Timed calls of one contestant before the next one's turn: so many begin with what its own last call left in the caches, and one with what
-    /// another left. A turn of one call would time all of them cold beside a contestant that reads much.
+    /// Seconds of one contestant's calls before the next one's turn, on a machine whose speed may change meanwhile. A turn of one short call would
+    /// time all of them cold beside a contestant that reads much.
     /// </summary>
-    private const int CallsOfTurn = 5;
+    private const double SecondsOfTurn = 0.05;
 
-    /// <summary>Short calls are warmed up for so long: what is called often is compiled anew in the background, and any longer run meets that code alone.</summary>
-    private const double SecondsOfWarmup = 0.3;
+    /// <summary>
+    /// Seconds for which calls are warmed up at least, and at most; in between they end when nothing was compiled for a while, which is twice the
+    /// delay after which the runtime compiles anew what is called often. Its compiling in the background would count as CPU time of the calls.
+    /// </summary>
+    private const double LeastSecondsOfWarmup = 0.3, MostSecondsOfWarmup = 3, SecondsWithoutCompiling = 0.2;
 
     /// <summary>The passes there are.</summary>
     public static IReadOnlyList<string> Passes { get; } = ["forward", "backward"];
@@ -97,24 +101,40 @@ internal static class OpBench
         var contestants = Contestants(op, inputs, opOptions, options.Kernels).Where(c => records.Count == 0 || c.Name != KernelChoice.Cuda).ToList();
         var timings = contestants.Select(_ => new Timing()).ToList();
         var cotangents = new List<Tensor>?[contestants.Count];
-        var perContestant = Math.Max(1, options.Runs / contestants.Count);
-        for (var done = 0; done < perContestant; done += CallsOfTurn)
+        for (var i = 0; i < contestants.Count; i++)
+            WarmUp(contestants[i].Run, ref cotangents[i]);
+        // A number of calls that the user gave is kept to; otherwise short calls fill their turns, so that the least and the median are of many.
+        int? most = options.Runs is { } runs ? Math.Max(1, runs / contestants.Count) : null;
+        var turns = Math.Max(1, BenchOptions.UsualRuns / contestants.Count);
+        for (var turn = 0; most is { } calls ? timings.Exists(t => t.Runs < calls) : turn < turns; turn++)
         {
             for (var i = 0; i < contestants.Count; i++)
-            {
-                if (done == 0)
-                    WarmUp(contestants[i].Run, ref cotangents[i]);
-                for (var run = done; run < Math.Min(perContestant, done + CallsOfTurn); run++)
-                    Call(contestants[i].Run, timings[i], ref cotangents[i]);
-            }
+                TakeTurn(contestants[i].Run, timings[i], ref cotangents[i]);
         }
         return [.. records, .. contestants.Zip(timings, (contestant, timing) => Record(contestant.Name, timing))];
 
         void WarmUp(Func<NamedTensors, OpOptions, NamedTensors> contestant, ref List<Tensor>? cotangent)
         {
+            if (options.Warmup == 0)
+                return;
             var start = Stopwatch.GetTimestamp();
-            for (var run = 0; run < options.Warmup || (options.Warmup > 0 && Stopwatch.GetElapsedTime(start).TotalSeconds < SecondsOfWarmup); run++)
+            var (compiled, since) = (JitInfo.GetCompiledMethodCount(), start);
+            for (var run = 0; run < options.Warmup || !IsWarm(); run++)
+            {
                 Call(contestant, new Timing(), ref cotangent);
+                if (JitInfo.GetCompiledMethodCount() is var now && now != compiled)
+                    (compiled, since) = (now, Stopwatch.GetTimestamp());
+            }
+
+            bool IsWarm() => Stopwatch.GetElapsedTime(start).TotalSeconds is var elapsed && elapsed >= LeastSecondsOfWarmup
+                && (elapsed >= MostSecondsOfWarmup || Stopwatch.GetElapsedTime(since).TotalSeconds >= SecondsWithoutCompiling);
+        }
+
+        void TakeTurn(Func<NamedTensors, OpOptions, NamedTensors> contestant, Timing timing, ref List<Tensor>? cotangent)
+        {
+            var start = Stopwatch.GetTimestamp();
+            for (var run = 0; (run == 0 || Stopwatch.GetElapsedTime(start).TotalSeconds < SecondsOfTurn) && (most is null || timing.Runs < most); run++)
+                Call(contestant, timing, ref cotangent);
         }
 
         void Call(Func<NamedTensors, OpOptions, NamedTensors> contestant, Timing timing, ref List<Tensor>? cotangent)

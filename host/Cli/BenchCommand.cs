@@ -13,7 +13,6 @@ namespace Zoo.Host.Cli;
 /// <summary>`zoo bench`: how fast a model or an op is, beside its floor and the other ways to compute the same.</summary>
 internal sealed class BenchCommand : ZooCommand
 {
-    private const int DefaultRuns = 20;
     private const int DefaultWarmup = 3;
     private const int DefaultLength = 256;
     private const int DefaultDecodeLength = 64;
@@ -37,8 +36,8 @@ internal sealed class BenchCommand : ZooCommand
     private readonly Option<string?> _kernels = OptionOf.Text("--kernels", "BACKEND", "Time this backend alone; a comparison of all unless given.");
     private readonly Option<int?> _threads = NumberOption.Threads("Threads of the arithmetic (default 1).");
     private readonly Option<string?> _device = OptionOf.Text("--device", "DEVICE", "Where to run: cpu, cuda, or cuda:n (default cpu).");
-    private readonly Option<int?> _runs = NumberOption.Int32("--runs", $"Timed calls (default {DefaultRuns}); with --op in all, shared among what is compared.", least: 1);
-    private readonly Option<int?> _warmup = NumberOption.Int32("--warmup", $"Calls before the timed ones (default {DefaultWarmup}); with --op at least so many, and short ones for 0.3 s; 0 for none.", least: 0);
+    private readonly Option<int?> _runs = NumberOption.Int32("--runs", $"Timed calls (default {BenchOptions.UsualRuns}); with --op in all, shared among what is compared (default: as many turns, of 0.05 s or one longer call each).", least: 1);
+    private readonly Option<int?> _warmup = NumberOption.Int32("--warmup", $"Calls before the timed ones (default {DefaultWarmup}); with --op at least so many, and until the code is warm; 0 for none.", least: 0);
 
     private readonly Option<string?> _rates = OptionOf.Text(
         "--rates", "RATES", "Rates for the floor, such as dram=24.2,fp32=118,bf16=236,int8=473,exp=6.9 (GB/s, GFLOP/s, GFLOP/s, GOP/s, G/s); each that is left out is measured.");
@@ -70,7 +69,7 @@ internal sealed class BenchCommand : ZooCommand
         var (device, card) = op is null ? (DeviceName.Parse(typed), null) : DeviceName.ParseForOps(typed);
         var options = new BenchOptions
         {
-            Runs = arguments.GetValue(_runs) ?? DefaultRuns,
+            Runs = arguments.GetValue(_runs),
             Warmup = arguments.GetValue(_warmup) ?? DefaultWarmup,
             Threads = threads,
             Device = device,

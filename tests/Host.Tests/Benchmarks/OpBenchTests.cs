@@ -7,34 +7,43 @@ namespace Zoo.Tests.Benchmarks;
 
 public sealed class OpBenchTests
 {
-    /// <summary>Each contestant runs several times before the next one does, and all equally often.</summary>
-    [TestCase(14, "rrrrr bbbbb rr bb")]
-    [TestCase(3, "r b")]
-    public void Run_SeveralContestants_TakeTurnsOfSeveralCalls(int runs, string expected)
+    /// <summary>Short calls fill a turn; after a long one it is the next contestant's turn. All are called as often as the user said.</summary>
+    [TestCase(14, 0, "rrrrrrr bbbbbbb")]
+    [TestCase(5, 60, "r b r b")]
+    [TestCase(1, 0, "r b")]
+    public void Run_NumberOfRuns_IsSharedAndTakenInTurns(int runs, int millisecondsOfCall, string expected)
     {
-        var (calls, records) = Run(warmup: 0, runs);
+        var (calls, records) = Run(warmup: 0, runs, millisecondsOfCall);
         Assert.That(calls, Is.EqualTo(expected.Replace(" ", "")));
-        Assert.That(records, Is.EqualTo(new[] { ("reference", runs / 2), ("other", runs / 2) }));
+        Assert.That(records, Is.EqualTo(new[] { ("reference", expected.Count(c => c == 'r')), ("other", expected.Count(c => c == 'b')) }));
+    }
+
+    [Test]
+    public void Run_NoNumberOfRuns_FillsTheTurnsOfShortCallsAndMakesOneLongCallATurn()
+    {
+        var (calls, _) = Run(warmup: 0, runs: null);
+        Assert.That(calls, Does.Match("^(r{5,}b{5,}){10}$"), "20 turns in all");
+        Assert.That(Run(warmup: 0, runs: null, millisecondsOfCall: 60).Calls, Does.Match("^(rb){10}$"));
     }
 
     [Test]
     public void Run_ShortCalls_AreWarmedUpLongerThanAsked()
     {
         var (calls, records) = Run(warmup: 2, runs: 4);
-        Assert.That(calls, Does.Match("^r{5,}b{5,}$"), "more than the 2 asked for and the 2 timed, which follow at once");
+        Assert.That(calls, Does.Match("^r{5,}b{5,}rrbb$"), "more than the 2 asked for, before the timed ones");
         Assert.That(records, Is.EqualTo(new[] { ("reference", 2), ("other", 2) }));
     }
 
-    private static (string Calls, IEnumerable<(string?, int?)> Records) Run(int warmup, int runs)
+    private static (string Calls, IEnumerable<(string?, int?)> Records) Run(int warmup, int? runs, int millisecondsOfCall = 0)
     {
-        var op = new Noted();
+        var op = new Noted(millisecondsOfCall);
         var options = new BenchOptions { Runs = runs, Warmup = warmup, Threads = 1, Device = CPU };
         var records = OpBench.Run(op, new Dictionary<string, long> { ["B"] = 2 }, [], backward: false, null, options);
         return (op.Calls, records.Select(r => ((string?)r["backend"], (int?)r["runs"])));
     }
 
     /// <summary>Writes down who was called.</summary>
-    private sealed class Noted : Op
+    private sealed class Noted(int millisecondsOfCall) : Op
     {
         private readonly StringBuilder _calls = new();
 
@@ -57,6 +66,7 @@ public sealed class OpBenchTests
         private NamedTensors Answer(char who, NamedTensors inputs)
         {
             _calls.Append(who);
+            Thread.Sleep(millisecondsOfCall);
             return new() { ["y"] = inputs["x"].clone() };
         }
     }
