@@ -16,7 +16,7 @@ public enum ModelAbilities
     /// <summary>The step form's memory does not grow with the tokens seen.</summary>
     ConstantMemoryStep = 4,
 
-    /// <summary>Outputs at a time do not depend on later inputs.</summary>
+    /// <summary>Outputs at a time do not depend on later inputs, nor on other sequences of the batch. What a token model would make of padding is then not computed.</summary>
     Causal = 8,
 
     /// <summary>

@@ -1,3 +1,5 @@
+using TorchSharp;
+using Zoo.Kernels;
 using Zoo.Tasks;
 using static TorchSharp.torch;
 
@@ -15,6 +17,12 @@ public abstract class TokenModel(string name) : Model(name)
 
     /// <summary>The longest sequence it takes, or null where there is no bound.</summary>
     public virtual int? MaximumLength => null;
+
+    /// <summary>
+    /// Whether outputs at a time depend on nothing later and on no other row: what <see cref="ModelAbilities.Causal"/> promises. The harness sets it to what the architecture says; false
+    /// until then.
+    /// </summary>
+    public bool IsCausal { get; set; }
 
     /// <summary>Hidden states before the head, for a whole sequence.</summary>
     /// <param name="ids">int64 [batch, time].</param>
@@ -70,12 +78,15 @@ public abstract class TokenModel(string name) : Model(name)
     }
 
     /// <inheritdoc/>
-    /// <remarks>The head and the loss see only positions with a target.</remarks>
+    /// <remarks>
+    /// The head and the loss see only positions with a target, and where the model is causal, the model itself sees nothing of a row behind its last one. On a processor rows that end
+    /// early are then taken apart from long ones.
+    /// </remarks>
     public override ModelOutput Run(Batch batch)
     {
         var tokens = Tokens(batch);
         using var scope = NewDisposeScope();
-        var logits = Head(Scored(tokens));                                  // [n, vocabulary]
+        var logits = Parts(tokens) is { } parts ? InOrder(parts) : Head(Scored(tokens));   // [n, vocabulary]
         var loss = nn.functional.cross_entropy(logits, tokens.Targets);
         return new ModelOutput(logits.MoveToOuterDisposeScope(), loss.MoveToOuterDisposeScope());
     }
@@ -85,7 +96,16 @@ public abstract class TokenModel(string name) : Model(name)
     {
         var tokens = Tokens(batch);
         using var scope = NewDisposeScope();
-        return HeadLoss(Scored(tokens), tokens.Targets).MoveToOuterDisposeScope();
+        if (Parts(tokens) is not { } parts)
+            return HeadLoss(Scored(tokens), tokens.Targets).MoveToOuterDisposeScope();
+        Tensor? loss = null;
+        foreach (var part in parts)
+        {
+            using Scalar share = (double)part.Batch.TargetCount / tokens.TargetCount;
+            var own = HeadLoss(Scored(part.Batch), part.Batch.Targets).mul(share);
+            loss = loss?.Plus(own) ?? own;
+        }
+        return loss!.MoveToOuterDisposeScope();
     }
 
     /// <summary>`ids` to `logits` [batch, time, vocabulary].</summary>
@@ -93,6 +113,18 @@ public abstract class TokenModel(string name) : Model(name)
 
     private TokenBatch Tokens(Batch batch) => batch as TokenBatch
         ?? throw new ArgumentException($"{GetName()} takes token batches, not {batch.GetType().Name}.", nameof(batch));
+
+    private IReadOnlyList<TokenPart>? Parts(TokenBatch tokens) => IsCausal && tokens.Ids.device_type == DeviceType.CPU ? TokenPart.Of(tokens) : null;
+
+    /// <summary>Logits of several parts as the whole batch has its targets, [n, vocabulary].</summary>
+    private Tensor InOrder(IReadOnlyList<TokenPart> parts)
+    {
+        var logits = cat([.. parts.Select(part => Head(Scored(part.Batch)))], 0);
+        var places = new long[logits.shape[0]];
+        foreach (var (place, target) in parts.SelectMany(part => part.Order).Index())
+            places[target] = place;
+        return logits.index_select(0, tensor(places));
+    }
 
     /// <summary>Hidden states of the positions with a target, [n, dim].</summary>
     private Tensor Scored(TokenBatch tokens)

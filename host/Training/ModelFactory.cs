@@ -54,7 +54,10 @@ internal static class ModelFactory
     {
         try
         {
-            return installed.Architecture.CreateModel(config, context);
+            var model = installed.Architecture.CreateModel(config, context);
+            if (model is TokenModel tokens)
+                tokens.IsCausal = installed.Info.Abilities.HasFlag(ModelAbilities.Causal);
+            return model;
         }
         catch (Exception e) when (MemoryShortage.Caused(e))
         {

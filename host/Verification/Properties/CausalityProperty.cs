@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Zoo.Host.Verification.Properties;
 
-/// <summary>What comes later does not change what came before: neither other tokens nor more of them.</summary>
+/// <summary>What comes later does not change what came before: neither other tokens nor more of them. Nor do other sequences of the batch.</summary>
 internal sealed class CausalityProperty() : TokenProperty(ModelAbilities.Causal)
 {
     public override string Name => "causal";
@@ -24,6 +24,7 @@ internal sealed class CausalityProperty() : TokenProperty(ModelAbilities.Causal)
             outcome = PropertyOutcome.Worse(outcome, Same(
                 model.Hidden(ids.narrow(1, 0, kept)), past, $"The first {kept} positions differ when nothing follows them."));
         }
-        return outcome;
+        return PropertyOutcome.Worse(outcome, Same(
+            model.Hidden(ids.narrow(0, 0, 1)), whole.narrow(0, 0, 1), "A sequence alone gives other hidden states than beside another."));
     }
 }

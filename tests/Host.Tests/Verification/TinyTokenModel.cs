@@ -65,6 +65,8 @@ internal sealed class TinyTokenModel : TokenModel
     {
         if (_fault == TokenFault.LooksAhead && x.shape[1] > 1)
             x = x + 0.1f * x.roll(-1, 1);
+        if (_fault == TokenFault.LooksSideways)
+            x = x - x.mean([0L], keepdim: true);
         var h = start ?? zeros_like(x.select(1, 0));
         var states = new List<Tensor>();
         foreach (var at in x.unbind(1))

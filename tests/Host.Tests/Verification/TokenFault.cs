@@ -9,6 +9,9 @@ internal enum TokenFault
     /// <summary>The whole-sequence form sees the next token.</summary>
     LooksAhead,
 
+    /// <summary>The whole-sequence form takes the mean of the batch off.</summary>
+    LooksSideways,
+
     /// <summary>The whole-sequence form divides by the sequence's length.</summary>
     KnowsTheLength,
 

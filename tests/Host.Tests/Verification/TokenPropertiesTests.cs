@@ -27,6 +27,7 @@ public sealed class TokenPropertiesTests
 
     [TestCase(nameof(TokenFault.LooksAhead), "causal", "Other tokens from position 1 on change what came before them.")]
     [TestCase(nameof(TokenFault.KnowsTheLength), "causal", "The first 1 positions differ when nothing follows them.")]
+    [TestCase(nameof(TokenFault.LooksSideways), "causal", "A sequence alone gives other hidden states than beside another.")]
     [TestCase(nameof(TokenFault.WrongStep), "step-equals-parallel", "2 tokens one by one differ from the whole sequence.")]
     [TestCase(nameof(TokenFault.ForgetsAfterBlock), "step-equals-parallel", "65 tokens one by one differ from the whole sequence.")]
     [TestCase(nameof(TokenFault.PrefillIgnoresState), "pieces-equal-parallel", "Pieces of 1 + 1 tokens differ from the whole sequence.")]
