@@ -13,7 +13,7 @@ public sealed class TokenModelTests
     [TestCase("0:99 1:99 2:99", 300, TestName = "Run_RowsOfOneLength_AreTakenTogether")]
     [TestCase("0:59 1:58 2:59", 180, TestName = "Run_AllRowsEndEarly_StopsAtTheLastTarget")]
     [TestCase("2:4 0:99 1:2 0:3", 100 + 2 * 5, TestName = "Run_ShortAndLongRows_TakesThemApart")]
-    [TestCase("4:9 3:99 2:8 0:49 1:48 0:0", 100 + 2 * 50 + 2 * 10, TestName = "Run_ThreeKindsOfRows_TakesThemApart")]
+    [TestCase("4:9 3:99 2:8 0:49 1:48 0:0 5:9", 100 + 2 * 50 + 3 * 10, TestName = "Run_ThreeKindsOfRows_TakesThemApart")]
     [TestCase("2:9 2:3", 10, TestName = "Run_RowsWithoutTargets_AreLeftOut")]
     public void Run_TargetsAtSomePlaces_GivesWhatTheWholeBatchDoes(string scored, long places)
     {
