@@ -51,6 +51,7 @@ internal sealed class PluginsCommand() : ZooCommand("plugins", "Plugins found, l
             Say(output, "architectures", plugin.Architectures.Select(a => a.Info.Name));
             Say(output, "tasks", plugin.Tasks.Select(t => t.Info.Name));
             Say(output, "ops", plugin.Ops.Select(o => o.Name));
+            Say(output, "recipes", plugin.Recipes.Select(r => r.Info.Name));
         }
         output.Say("");
     }

@@ -3,7 +3,7 @@ using Zoo.Configuration;
 
 namespace Zoo.Host.Plugins;
 
-/// <summary>Whether what a plugin says of its architectures, tasks and ops can be used. Every problem is found before any is reported.</summary>
+/// <summary>Whether what a plugin says of its architectures, tasks, ops and recipes can be used. Every problem is found before any is reported.</summary>
 internal static class PluginDescription
 {
     private const string NameRule = "letters, digits, '.', '_' and '-', not starting with '.' or '-'";
@@ -19,6 +19,8 @@ internal static class PluginDescription
             Guard(problems, task, () => NameProblems($"{task.GetType().FullName}'s task", task.Info.Name));
         foreach (var op in plugin.Ops)
             Guard(problems, op, () => NameProblems($"{op.GetType().FullName}'s op", op.Name));
+        foreach (var recipe in plugin.Recipes)
+            Guard(problems, recipe, () => NameProblems($"{recipe.GetType().FullName}'s recipe", recipe.Info.Name));
         if (problems.Count > 0)
             throw new PluginRefusedException(string.Join(' ', problems));
     }

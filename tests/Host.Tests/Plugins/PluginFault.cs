@@ -125,6 +125,12 @@ internal sealed record PluginFault(string Name, Func<PluginSandbox, (string Plug
                 "bad-description's alias has the name '../bad', which is not allowed: letters, digits, '.', '_' and '-', not starting with '.' or '-'. " +
                 "bad-description's preset 'tiny' is wrong: num_classes is 1; it must be at least 2.");
         }),
+        new("recipes that cannot be named", sandbox =>
+        {
+            sandbox.Install("BadRecipe");
+            return ("BadRecipe", "Zoo.Faulty.BadRecipePlugin+ClimbingRecipe's recipe has the name '../climbing', which is not allowed: letters, digits, '.', '_' and '-', " +
+                "not starting with '.' or '-'. Zoo.Faulty.BadRecipePlugin+NamelessRecipe fails when it is asked what it is. NotSupportedException: no table on this machine.");
+        }),
         new("no architecture", sandbox =>
         {
             sandbox.Install("NoArchitecture");
