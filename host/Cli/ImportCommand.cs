@@ -22,7 +22,6 @@ internal sealed class ImportCommand : ZooCommand
     /// <summary>Key of the form's name in the header of packed weights.</summary>
     public const string PackedKey = "zoo.packed";
 
-    private const string DefaultOut = "runs";
     private const long MaximumConfigBytes = 16 << 20;
 
     private readonly Argument<string> _model = new("model") { Description = "The architecture, by name or alias. `zoo list` shows what is installed." };
@@ -34,7 +33,7 @@ internal sealed class ImportCommand : ZooCommand
 
     private readonly Option<string?> _preset = OptionOf.Text("--preset", "PRESET", "The config that config.json, where there is one, is laid over.");
     private readonly Option<string[]> _set = OptionOf.Sets("A config key of the model, over what config.json says (repeatable).");
-    private readonly Option<string?> _out = OptionOf.Text("--out", "DIR", $"Where run folders go (default '{DefaultOut}').");
+    private readonly Option<string?> _out = OptionOf.Text("--out", "DIR", $"Where run folders go (default '{RunFolder.DefaultParent}').");
 
     public ImportCommand() : base("import", "Turns published weights (safetensors, several files too, with config.json) into a run folder.")
     {
@@ -66,7 +65,7 @@ internal sealed class ImportCommand : ZooCommand
         if (isPacked)
             CheckPacked(model, tensors, weights, packedFormat!);
         using var folder = RunFolder.Create(
-            arguments.GetValue(_out) ?? DefaultOut, NewRecord(installed, preset, config, import) with { Packed = packedFormat }, RunEnvironment.Capture("cpu", 1, "auto"), path =>
+            arguments.GetValue(_out) ?? RunFolder.DefaultParent, NewRecord(installed, preset, config, import) with { Packed = packedFormat }, RunEnvironment.Capture("cpu", 1, "auto"), path =>
             {
                 RunJson.Write(Path.Combine(path, RunFolder.ImportName), import);
                 if (upstream is not null)
@@ -93,7 +92,7 @@ internal sealed class ImportCommand : ZooCommand
             ["model"] = installed.Info.Name,
             ["tensors"] = import.Tensors.Count,
             ["params"] = parameters,
-            ["left"] = new JsonArray([.. import.Left.Select(name => JsonValue.Create(name))]),
+            ["left"] = RecordValues.List(import.Left),
         });
         output.Say($"Imported {import.Tensors.Count:N0} tensors of {weights.Path} as {installed.Info.Name}, {parameters:N0} parameters{(isPacked ? $", packed as {packedFormat}" : "")}.");
         output.Say($"Run folder: {folder.Path}");

@@ -14,7 +14,7 @@ namespace Zoo.Host.Cli;
 /// <summary>`zoo reproduce`: a paper's table: paper, reference code, ours, verdict.</summary>
 internal sealed class ReproduceCommand : ZooCommand
 {
-    private const string DefaultOut = "runs";
+    private const int MostSeeds = 1000;
 
     private readonly Argument<string?> _recipe = new("recipe")
     {
@@ -23,12 +23,12 @@ internal sealed class ReproduceCommand : ZooCommand
     };
 
     private readonly Option<string?> _scale = OptionOf.Text("--scale", "SCALE", "quick (default): minutes on two cores; full: the paper's own settings.");
-    private readonly Option<int?> _seeds = NumberOption.Int32("--seeds", "How many seeds, from 1 on; the recipe's own number unless given.", least: 1);
+    private readonly Option<int?> _seeds = NumberOption.Int32("--seeds", "How many seeds, from 1 on; the recipe's own number unless given.", least: 1, most: MostSeeds);
     private readonly Option<string?> _data = OptionOf.Text("--data", "PATH", "A file or folder with real data. Nothing is ever downloaded.");
     private readonly Option<int?> _threads = NumberOption.Threads("Threads in all, one a training (default: all cores).");
 
     private readonly Option<string?> _out = OptionOf.Text(
-        "--out", "DIR", $"The folder of runs, results and report (default '{DefaultOut}/<time>-<recipe>'). Finished runs in it are kept, unfinished ones go on, those of other settings are refused.");
+        "--out", "DIR", $"The folder of runs, results and report (default '{RunFolder.DefaultParent}/<time>-<recipe>'). Finished runs in it are kept, unfinished ones go on, those of other settings are refused.");
 
     public ReproduceCommand() : base("reproduce", "Reproduces a paper's table: paper, reference code, ours, verdict.")
     {
@@ -59,7 +59,7 @@ internal sealed class ReproduceCommand : ZooCommand
         Training.Threads.Use(1);
         using var interrupt = new Interrupt();
         var folder = Path.GetFullPath(arguments.GetValue(_out)
-            ?? Path.Combine(DefaultOut, $"{DateTime.Now.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}-{name}"));
+            ?? Path.Combine(RunFolder.DefaultParent, $"{DateTime.Now.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}-{name}"));
         CreateFolder(folder);
         var runner = new RecipeRunner(recipe, session.Catalog, session.Output, folder, GlobalArguments(arguments))
         {

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Text.Json.Nodes;
 using Zoo.Host.Cli;
 using Zoo.Host.Training;
@@ -76,6 +77,11 @@ internal sealed class RecipeRunner : IRecipeContext
         catch (AggregateException e) when (e.InnerExceptions.All(inner => inner is OperationCanceledException))
         {
             throw new OperationCanceledException(e.Message, e, Cancellation);
+        }
+        catch (AggregateException e)
+        {
+            // One training's sentence for the user; the others have been let end.
+            ExceptionDispatchInfo.Throw(e.InnerExceptions.First(inner => inner is not OperationCanceledException));
         }
         finally
         {

@@ -50,10 +50,7 @@ internal sealed class RunProcess(RunSpec spec, string folder, IReadOnlyList<stri
             return finished;
 
         if (begun is null)
-        {
-            Directory.CreateDirectory(_own);
-            AtomicFile.Write(Path.Combine(_own, ArgumentsName), JsonSerializer.Serialize(Arguments()));
-        }
+            WriteArguments();
         using var process = new Process { StartInfo = StartInfo(begun) };
         var errors = new List<string>();
         process.ErrorDataReceived += (_, line) =>
@@ -89,7 +86,20 @@ internal sealed class RunProcess(RunSpec spec, string folder, IReadOnlyList<stri
         string reason;
         lock (errors)
             reason = errors.Count > 0 ? errors[^1].Trim() : $"zoo train ended with exit code {process.ExitCode} and said nothing";
-        return new RunResult(spec) { Failure = reason, Folder = Begun(), Seconds = seconds, History = Begun() is { } at ? History(at) : [] };
+        return new RunResult(spec) { Failure = reason, Folder = Begun(), Seconds = seconds, History = Begun() is { } at ? History(RunMetrics.Read(at)) : [] };
+    }
+
+    private void WriteArguments()
+    {
+        try
+        {
+            Directory.CreateDirectory(_own);
+            AtomicFile.Write(Path.Combine(_own, ArgumentsName), JsonSerializer.Serialize(Arguments()));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new EnvironmentException($"The folder '{_own}' cannot be written: {FileTrouble.Words(e)}", e);
+        }
     }
 
     private ProcessStartInfo StartInfo(string? begun)
@@ -145,32 +155,26 @@ internal sealed class RunProcess(RunSpec spec, string folder, IReadOnlyList<stri
     /// <summary>The result of a run whose records end with its final evaluation; null when they do not.</summary>
     private RunResult? Finished(string run)
     {
-        var final = Records(run).LastOrDefault(r => r["event"]?.ToString() == "eval" && r["final"] is not null);
-        if (final?["metrics"] is not JsonObject metrics)
+        var metrics = RunMetrics.Read(run);
+        if (metrics.Final is not { } final)
             return null;
         return new RunResult(spec)
         {
             Folder = run,
-            Metrics = metrics.Where(m => m.Value is not null).ToDictionary(m => m.Key, m => m.Value!.GetValue<double>()),
-            History = History(run),
+            Metrics = final.Metrics.Where(m => m.Value is not null).ToDictionary(m => m.Name, m => m.Value!.Value),
+            History = History(metrics),
             CpuSeconds = CheckpointStore.CpuSecondsOf(RunFolder.CheckpointsOf(run)),
         };
     }
 
-    private static List<MetricPoint> History(string run) =>
+    private static List<MetricPoint> History(RunMetrics metrics) =>
     [
-        .. from record in Records(run)
-           where record["event"]?.ToString() == "eval" && record["final"] is null && record["metrics"] is JsonObject
-           from metric in record["metrics"]!.AsObject()
+        .. from evaluation in metrics.Evaluations
+           where !evaluation.IsFinal
+           from metric in evaluation.Metrics
            where metric.Value is not null
-           select new MetricPoint(record["step"]!.GetValue<long>(), metric.Key, metric.Value!.GetValue<double>()),
+           select new MetricPoint(evaluation.Step, metric.Name, metric.Value!.Value),
     ];
-
-    private static IEnumerable<JsonObject> Records(string run)
-    {
-        var path = Path.Combine(run, RunFolder.MetricsName);
-        return File.Exists(path) ? File.ReadLines(path).Select(Parse).OfType<JsonObject>() : [];
-    }
 
     private static JsonObject? Parse(string line)
     {

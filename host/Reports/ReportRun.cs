@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Zoo.Files;
 using Zoo.Host.Runs;
@@ -8,10 +7,6 @@ namespace Zoo.Host.Reports;
 /// <summary>What a run folder holds for a report. The folder may be anybody's: what does not fit is an error with a sentence.</summary>
 internal sealed record ReportRun
 {
-    private const string EnvironmentName = "environment.json";
-    private const string MetricsName = "metrics.jsonl";
-    private const long MostMetricsBytes = 256 << 20;
-
     /// <summary>The folder, as it was given.</summary>
     public required string Path { get; init; }
 
@@ -22,10 +17,10 @@ internal sealed record ReportRun
     public string? Label { get; init; }
 
     /// <summary>Records of training, in order.</summary>
-    public required IReadOnlyList<StepPoint> Steps { get; init; }
+    public required IReadOnlyList<RunMetrics.StepPoint> Steps { get; init; }
 
     /// <summary>Evaluations, in order.</summary>
-    public required IReadOnlyList<EvaluationPoint> Evaluations { get; init; }
+    public required IReadOnlyList<RunMetrics.EvaluationPoint> Evaluations { get; init; }
 
     /// <summary>Where it ran; null where the folder does not say.</summary>
     public required JsonObject? Environment { get; init; }
@@ -40,7 +35,7 @@ internal sealed record ReportRun
     public string FolderName => System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(Path)));
 
     /// <summary>The evaluation at the end; null where it has not come that far.</summary>
-    public EvaluationPoint? Final => Evaluations.LastOrDefault(e => e.IsFinal);
+    public RunMetrics.EvaluationPoint? Final { get; private init; }
 
     /// <summary>The newest step that something is known of.</summary>
     public long LastStep => new[]
@@ -70,15 +65,16 @@ internal sealed record ReportRun
     {
         RunFolder.RequireRun(path);
         var record = RunRecord.Read(System.IO.Path.Combine(path, RunFolder.ConfigName));
-        var (steps, evaluations) = ReadMetrics(System.IO.Path.Combine(path, MetricsName));
-        var environment = System.IO.Path.Combine(path, EnvironmentName);
+        var metrics = RunMetrics.Read(path);
+        var environment = System.IO.Path.Combine(path, RunFolder.EnvironmentName);
         return new ReportRun
         {
             Path = path,
             Record = record,
             Label = label,
-            Steps = steps,
-            Evaluations = evaluations,
+            Steps = metrics.Steps,
+            Evaluations = metrics.Evaluations,
+            Final = metrics.Final,
             Environment = File.Exists(environment) ? RunJson.Read<JsonObject>(environment, "a run's environment") : null,
             Details = RunDetails.Read(path),
             Checkpoints = ReadCheckpoints(RunFolder.CheckpointsOf(path)),
@@ -88,68 +84,6 @@ internal sealed record ReportRun
     private long? Count(string key) => Record.Training[key] is JsonValue value && value.TryGetValue(out long count) && count is > 0 and < int.MaxValue
         ? count
         : null;
-
-    private static (IReadOnlyList<StepPoint> Steps, IReadOnlyList<EvaluationPoint> Evaluations) ReadMetrics(string path)
-    {
-        var steps = new List<StepPoint>();
-        var evaluations = new List<EvaluationPoint>();
-        if (!File.Exists(path))
-            return (steps, evaluations);
-        try
-        {
-            if (new FileInfo(path).Length > MostMetricsBytes)
-                throw new BadFileException($"'{path}' is no run's metrics: it has {new FileInfo(path).Length:N0} bytes.");
-            var lines = File.ReadAllText(path).Split('\n');
-            for (var i = 0; i < lines.Length; i++)
-            {
-                // What follows the last line end is empty, or what a killed run was writing.
-                if (!string.IsNullOrWhiteSpace(lines[i]) && !ReadRecord(lines[i], steps, evaluations) && i < lines.Length - 1)
-                    throw new BadFileException($"'{path}' is no run's metrics: line {i + 1:N0} is no record of a step or an evaluation.");
-            }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new BadFileException($"'{path}' cannot be read: {FileTrouble.Words(e)}", e);
-        }
-        return (steps, evaluations);
-    }
-
-    /// <summary>Reads a line of metrics.jsonl. Records of another kind than these two are passed over.</summary>
-    /// <returns>Whether it is a record.</returns>
-    private static bool ReadRecord(string line, List<StepPoint> steps, List<EvaluationPoint> evaluations)
-    {
-        try
-        {
-            using var parsed = JsonDocument.Parse(line, new JsonDocumentOptions { AllowDuplicateProperties = false });
-            var record = parsed.RootElement;
-            if (record.ValueKind != JsonValueKind.Object || !record.TryGetProperty("event", out var kind) || kind.ValueKind != JsonValueKind.String)
-                return false;
-            if (kind.GetString() is not ("step" or "eval"))
-                return true;
-            if (!record.TryGetProperty("step", out var at) || at.ValueKind != JsonValueKind.Number || !at.TryGetInt64(out var step) || step < 0)
-                return false;
-            if (kind.GetString() == "step")
-            {
-                steps.Add(new StepPoint(
-                    step, Number(record, "loss"), Number(record, "lr"), Number(record, "tokens_per_second"), Number(record, "seconds")));
-                return true;
-            }
-            if (!record.TryGetProperty("metrics", out var metrics) || metrics.ValueKind != JsonValueKind.Object)
-                return false;
-            evaluations.Add(new EvaluationPoint(step, record.TryGetProperty("final", out var final) && final.ValueKind == JsonValueKind.True,
-                metrics.EnumerateObject().Select(m => (m.Name, Number(m.Value))).ToList()));
-            return true;
-        }
-        catch (JsonException)
-        {
-            return false;
-        }
-    }
-
-    private static double? Number(JsonElement record, string key) => record.TryGetProperty(key, out var value) ? Number(value) : null;
-
-    private static double? Number(JsonElement value) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number) ? number : null;
 
     private static IReadOnlyList<(long Step, long Bytes)> ReadCheckpoints(string folder)
     {
@@ -166,10 +100,4 @@ internal sealed record ReportRun
             throw new BadFileException($"'{folder}' cannot be read: {FileTrouble.Words(e)}", e);
         }
     }
-
-    /// <summary>A record of training; the loss is the mean since the record before.</summary>
-    internal sealed record StepPoint(long Step, double? Loss, double? LearningRate, double? TokensPerSecond, double? Seconds);
-
-    /// <summary>An evaluation; a value that was not finite is null.</summary>
-    internal sealed record EvaluationPoint(long Step, bool IsFinal, IReadOnlyList<(string Name, double? Value)> Metrics);
 }

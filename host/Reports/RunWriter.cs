@@ -1,4 +1,5 @@
 using System.Globalization;
+using Zoo.Host.Runs;
 using Zoo.Host.Training;
 
 namespace Zoo.Host.Reports;
@@ -201,7 +202,7 @@ internal sealed class RunWriter(HtmlWriter html, IReadOnlyList<ReportRun> runs, 
         html.Leaf("span", what, ("class", "what"));
     }
 
-    private static ReportRun.EvaluationPoint? Last(ReportRun run) => run.Final ?? run.Evaluations.LastOrDefault();
+    private static RunMetrics.EvaluationPoint? Last(ReportRun run) => run.Final ?? run.Evaluations.LastOrDefault();
 
     private double? Best(string metric, List<Dictionary<string, double?>> values)
     {

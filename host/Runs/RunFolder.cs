@@ -6,11 +6,17 @@ namespace Zoo.Host.Runs;
 /// <summary>The folder of one run: config.json, environment.json, metrics.jsonl, checkpoints/.</summary>
 internal sealed class RunFolder : IDisposable
 {
+    /// <summary>Where run folders go unless --out says otherwise: below the current folder.</summary>
+    public const string DefaultParent = "runs";
+
     /// <summary>The config's file name; a folder that has it is a run.</summary>
     public const string ConfigName = "config.json";
 
     /// <summary>The records' file name.</summary>
     public const string MetricsName = "metrics.jsonl";
+
+    /// <summary>Where the run ran.</summary>
+    public const string EnvironmentName = "environment.json";
 
     /// <summary>What the ids of a text task mean.</summary>
     public const string TextName = "text.json";
@@ -21,7 +27,6 @@ internal sealed class RunFolder : IDisposable
     /// <summary>The config.json that came with an imported checkpoint, byte for byte.</summary>
     public const string UpstreamConfigName = "upstream-config.json";
 
-    private const string EnvironmentName = "environment.json";
     private const string CheckpointsName = "checkpoints";
     private const string LockName = ".lock";
     private readonly FileStream _lock;

@@ -67,9 +67,21 @@ public sealed class ReproduceCommandTests
         Assert.That(Directory.GetDirectories(Path.Combine(_folder, "runs")), Has.Length.EqualTo(1), "nothing was trained");
     }
 
+    /// <summary>What fails in one training is that training's sentence: neither many at once nor a mistake of the plugin that has the recipe.</summary>
+    [Test]
+    public void Reproduce_FolderOfRunsIsAFile_SaysWhichAndEndsWithThree()
+    {
+        var runs = Path.Combine(_folder, "runs");
+        File.WriteAllText(runs, "");
+        var outcome = ZooProcess.Run(["reproduce", "lecun1989", "--seeds", "1", "--out", _folder, "--quiet"]);
+        Assert.That(outcome.Error, Does.StartWith($"The folder '{runs}").And.Contain("-seed1' cannot be written: ").And.Not.Contain("Plugin"));
+        Assert.That(outcome.ExitCode, Is.EqualTo(3));
+    }
+
     [TestCase("reproduce lecun1898", "No recipe is named 'lecun1898'. Did you mean 'lecun1989'?")]
     [TestCase("reproduce lecun1989 --scale big", "--scale big: it must be quick or full.")]
     [TestCase("reproduce lecun1989 --seeds 0", "--seeds 0: it must be a whole number from 1 up.")]
+    [TestCase("reproduce lecun1989 --seeds 2000000000", "--seeds 2000000000: it must be a whole number from 1 up, at most 1000.")]
     [TestCase("reproduce lecun1989 --data nowhere", "--data nowhere: there is no such file or folder.")]
     public void Reproduce_BadInput_SaysWhatAndEndsWithTwo(string command, string sentence)
     {

@@ -24,6 +24,7 @@ internal sealed class ReportRunTests
     [TestCase("metrics.jsonl", "{\"event\":\"step\",\"step\":1}\n{\"event\":\"step\",\"step\":\"two\"}\n", "line 2")]
     [TestCase("metrics.jsonl", "{\"event\":\"step\",\"step\":-1}\n", "line 1")]
     [TestCase("metrics.jsonl", "{\"event\":\"eval\",\"step\":1,\"metrics\":[]}\n", "line 1")]
+    [TestCase("metrics.jsonl", "{\"event\":\"\\ud800\",\"step\":1}\n", "line 1")]
     [TestCase("metrics.jsonl", "{\"event\":\"step\",\"step\":1,\"step\":2}\n", "line 1")]
     [TestCase("report.json", "{", "a run's report")]
     [TestCase("report.json", """{"format":2,"step":1,"items":[]}""", "format 2")]
