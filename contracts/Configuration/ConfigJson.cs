@@ -1,5 +1,7 @@
 using System.Collections;
+using System.ComponentModel;
 using System.Reflection;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
@@ -18,6 +20,8 @@ public static class ConfigJson
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
         TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { LeaveOutDerivedValues } },
     };
+
+    private static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>The record's values with those of <paramref name="values"/> over them.</summary>
     /// <param name="basis">Where the values that are not given come from; stays as it is.</param>
@@ -161,16 +165,29 @@ public static class ConfigJson
             else if (Fits(value, property))
                 target[key] = value?.DeepClone();
             else
-                problems.Add($"'{here}' is {value?.ToJsonString() ?? "null"}; it must be {Describe(property.PropertyType)}{Bound(value, property)}.");
+                problems.Add($"'{here}' is {Shown(value)}; it must be {Describe(property.PropertyType)}{Bound(value, property)}.");
         }
     }
 
+    /// <summary>A value as it was given, fit for a message.</summary>
+    private static string Shown(JsonNode? value)
+    {
+        const int most = 100;
+        var text = value?.ToJsonString(Readable) ?? "null";
+        return text.Length > most ? $"{text[..most]}…" : text;
+    }
+
     /// <summary>The bound that a whole number broke, if that is its trouble.</summary>
-    private static string Bound(JsonNode? value, PropertyInfo property) =>
-        (Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType) == typeof(int)
-            && value?.GetValueKind() == JsonValueKind.Number && Int128.TryParse(value.ToJsonString(), out _)
-            ? $" from {int.MinValue} to {int.MaxValue}"
+    private static string Bound(JsonNode? value, PropertyInfo property)
+    {
+        if (value?.GetValueKind() != JsonValueKind.Number || value.ToJsonString().Any(c => c is not '-' && !char.IsAsciiDigit(c)))
+            return "";
+        var type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
+        return type == typeof(int) ? $" from {int.MinValue} to {int.MaxValue}"
+            : type == typeof(uint) ? $" from 0 to {uint.MaxValue}"
+            : type == typeof(long) ? $" from {long.MinValue} to {long.MaxValue}"
             : "";
+    }
 
     /// <summary>A list of records is replaced as a whole; what an item does not say is its type's default.</summary>
     private static JsonArray MergeList(Type element, JsonArray values, string path, List<string> problems)
@@ -182,7 +199,7 @@ public static class ConfigJson
             if (values[i] is JsonObject given)
                 Merge(element, item, given, $"{path}[{i}]", problems);
             else
-                problems.Add($"'{path}[{i}]' is {values[i]?.ToJsonString() ?? "null"}; it must be an object.");
+                problems.Add($"'{path}[{i}]' is {Shown(values[i])}; it must be an object.");
             merged.Add(item);
         }
         return merged;
@@ -255,11 +272,13 @@ public static class ConfigJson
     private static string Describe(Type type)
     {
         type = Nullable.GetUnderlyingType(type) ?? type;
+        if (type.GetCustomAttribute<DescriptionAttribute>() is { Description.Length: > 0 } described)
+            return described.Description;
         if (type.IsEnum)
             return "one of " + string.Join(", ", Enum.GetNames(type).Select(name => EnumKey(type, name)));
         if (type == typeof(bool))
             return "true or false";
-        if (type == typeof(int) || type == typeof(long))
+        if (Type.GetTypeCode(type) is >= TypeCode.SByte and <= TypeCode.UInt64)
             return "a whole number";
         if (type == typeof(double) || type == typeof(float))
             return "a number";

@@ -12,6 +12,7 @@ internal static class RunPlanner
 {
     private const string TaskPrefix = "task.";
     private const string TrainPrefix = "train.";
+    private const string UnknownKey = " is no key of it.";
     private const string Suggestion = "Did you mean '";   // as a config's problems have it, before a key
 
     /// <summary>What training does where neither the user nor the model nor the task says otherwise.</summary>
@@ -50,7 +51,7 @@ internal static class RunPlanner
         var data = Collect(problems, TaskPrefix, () => Open(task, taskValues, request));
         try
         {
-            var training = Collect(problems, TrainPrefix, () => ConfigJson.Bind(FromOptions(request), trainValues, "training"));
+            var training = Collect(problems, TrainPrefix, () => ConfigJson.Bind(FromOptions(request), trainValues, "training"), TrainingKeys);
             var config = Collect(problems, "", () => BindModel(installed.Architecture, preset, data?.Shape, modelValues));
             if (problems.Count > 0)
                 throw new ConfigException($"{request.Model} on {task.Info.Name}", problems);
@@ -118,18 +119,7 @@ internal static class RunPlanner
 
     /// <summary>`--set` values as nested objects.</summary>
     /// <exception cref="UserException">One has no '='.</exception>
-    public static JsonObject ParseSets(IEnumerable<string> sets)
-    {
-        var values = new JsonObject();
-        foreach (var set in sets)
-        {
-            var equals = set.IndexOf('=');
-            if (equals < 1 || set[..equals].Split('.').Any(string.IsNullOrWhiteSpace))
-                throw new UserException($"--set {set}: it must be key=value, such as --set d_model=128.");
-            ConfigJson.Set(values, set[..equals], ConfigJson.ParseValue(set[(equals + 1)..]));
-        }
-        return values;
-    }
+    public static JsonObject ParseSets(IEnumerable<string> sets) => ParseSets(sets, "");
 
     /// <summary>The preset of that name.</summary>
     /// <exception cref="UserException">The architecture has none.</exception>
@@ -157,11 +147,25 @@ internal static class RunPlanner
         return task;
     }
 
+    /// <summary>As <see cref="ParseSets(IEnumerable{string})"/>, of values that begin with a prefix, which goes.</summary>
+    private static JsonObject ParseSets(IEnumerable<string> sets, string prefix)
+    {
+        var values = new JsonObject();
+        foreach (var set in sets)
+        {
+            var equals = set.IndexOf('=');
+            if (equals < 1 || set[..equals].Split('.').Any(string.IsNullOrWhiteSpace))
+                throw new UserException($"--set {set}: it must be key=value, such as --set {(prefix.Length > 0 ? prefix + "KEY=1" : "d_model=128")}.");
+            ConfigJson.Set(values, set[prefix.Length..equals], ConfigJson.ParseValue(set[(equals + 1)..]));
+        }
+        return values;
+    }
+
     private static (JsonObject Model, JsonObject Task, JsonObject Train) Split(RunRequest request) =>
     (
         ParseSets(request.Sets.Where(s => !IsForTask(s) && !IsForTraining(s))),
-        ParseSets(request.Sets.Where(IsForTask).Select(s => s[TaskPrefix.Length..])),
-        ParseSets(request.Sets.Where(IsForTraining).Select(s => s[TrainPrefix.Length..]))
+        ParseSets(request.Sets.Where(IsForTask), TaskPrefix),
+        ParseSets(request.Sets.Where(IsForTraining), TrainPrefix)
     );
 
     private static bool IsForTraining(string set) => set.StartsWith(TrainPrefix, StringComparison.Ordinal);
@@ -188,7 +192,10 @@ internal static class RunPlanner
         LearningRate = request.LearningRate,
     };
 
-    private static T? Collect<T>(List<string> problems, string prefix, Func<T> part)
+    /// <summary>Every key after 'train.', as no other command lists them.</summary>
+    private static string TrainingKeys => $" There are: {string.Join(", ", ConfigJson.Write(Defaults).Select(p => p.Key))}.";
+
+    private static T? Collect<T>(List<string> problems, string prefix, Func<T> part, string keys = "")
         where T : class
     {
         try
@@ -197,7 +204,7 @@ internal static class RunPlanner
         }
         catch (ConfigException e)
         {
-            problems.AddRange(e.Problems.Select(p => WithPrefix(p, prefix)));
+            problems.AddRange(e.Problems.Select(p => WithPrefix(p, prefix) + (p.EndsWith(UnknownKey, StringComparison.Ordinal) ? keys : "")));
             return null;
         }
     }

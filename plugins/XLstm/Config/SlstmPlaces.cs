@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text.Json.Serialization;
 
 namespace Zoo.XLstm.Config;
@@ -5,6 +6,7 @@ namespace Zoo.XLstm.Config;
 /// <summary>Which blocks are sLSTM blocks: some by their index, or all.</summary>
 /// <param name="Blocks">Indices from 0, or from -1 backwards from the last; null for all.</param>
 [JsonConverter(typeof(SlstmPlacesConverter))]
+[Description("a list of block indices, or \"all\"")]
 public sealed record SlstmPlaces(IReadOnlyList<int>? Blocks)
 {
     /// <summary>None: an xLSTM[1:0].</summary>

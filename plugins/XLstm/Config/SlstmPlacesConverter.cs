@@ -11,9 +11,8 @@ internal sealed class SlstmPlacesConverter : JsonConverter<SlstmPlaces>
     public override SlstmPlaces Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
         if (reader.TokenType == JsonTokenType.String)
-            return reader.GetString() == All ? SlstmPlaces.All : throw new JsonException($"'slstm_at' is \"{reader.GetString()}\"; it must be a list of block indices or \"{All}\".");
-        return new SlstmPlaces(JsonSerializer.Deserialize<int[]>(ref reader, options)
-            ?? throw new JsonException($"'slstm_at' is null; it must be a list of block indices or \"{All}\"."));
+            return reader.GetString() == All ? SlstmPlaces.All : throw new JsonException();   // the type's description says what it must be
+        return new SlstmPlaces(JsonSerializer.Deserialize<int[]>(ref reader, options) ?? throw new JsonException());
     }
 
     public override void Write(Utf8JsonWriter writer, SlstmPlaces value, JsonSerializerOptions options)

@@ -45,6 +45,10 @@ public sealed class ConfigJsonTests
     [TestCase("""{"sizes":null}""", "'sizes' is null; it must be a list, each item a whole number.")]
     [TestCase("""{"sizes":3}""", "'sizes' is 3; it must be a list, each item a whole number.")]
     [TestCase("""{"sizes":[1,"b"]}""", "'sizes' is [1,\"b\"]; it must be a list, each item a whole number.")]
+    [TestCase("""{"wide":99999999999999999999}""", "'wide' is 99999999999999999999; it must be a whole number from -9223372036854775808 to 9223372036854775807.")]
+    [TestCase("""{"seed":-1}""", "'seed' is -1; it must be a whole number from 0 to 4294967295.")]
+    [TestCase("""{"seed":"a'b"}""", "'seed' is \"a'b\"; it must be a whole number.")]
+    [TestCase("""{"places":5}""", "'places' is 5; it must be a list of places.")]
     [TestCase("""{"factors":3}""", "'factors' is 3; it must be an object.")]
     [TestCase("""{"kind":"third"}""", "'kind' is \"third\"; it must be one of first, second_kind, 3rd.")]
     [TestCase("""{"kind":1}""", "'kind' is 1; it must be one of first, second_kind, 3rd.")]
@@ -120,7 +124,7 @@ public sealed class ConfigJsonTests
         var written = ConfigJson.Write(Basis);
         Assert.That(written.Select(p => p.Key), Is.EquivalentTo(new[]
         {
-            "d_model", "wide", "rate", "tie", "name", "note", "limit", "kind", "sizes", "factors", "ssm_cfg", "layers",
+            "d_model", "wide", "rate", "tie", "name", "note", "limit", "kind", "sizes", "factors", "ssm_cfg", "seed", "places", "layers",
         }));
         Assert.That(written["kind"]!.GetValue<string>(), Is.EqualTo("first"));
     }
@@ -179,6 +183,8 @@ public sealed class ConfigJsonTests
         [JsonPropertyName("sizes")] public IReadOnlyList<int> Sizes { get; init; } = [];
         [JsonPropertyName("factors")] public IReadOnlyDictionary<string, double> Factors { get; init; } = new Dictionary<string, double>();
         [JsonPropertyName("ssm_cfg")] public MixerSettings Mixer { get; init; } = new();
+        [JsonPropertyName("seed")] public uint Seed { get; init; }
+        [JsonPropertyName("places")] public Places? Places { get; init; }
         [JsonPropertyName("layers")] public IReadOnlyList<LayerSettings> Layers { get; init; } = [];
         [JsonIgnore] public int Hidden { get; init; }
         [JsonPropertyName("inner")] public int InnerDim => Mixer.Expand * ModelDim;
@@ -190,6 +196,9 @@ public sealed class ConfigJsonTests
                 yield return $"'d_model' is {ModelDim}; it must be at least 1.";
         }
     }
+
+    [System.ComponentModel.Description("a list of places")]
+    private sealed record Places(IReadOnlyList<int> All);
 
     [IgnoredKeys("layer")]
     private sealed record MixerSettings : Settings

@@ -38,6 +38,14 @@ public sealed class XLstmConfigTests
         Assert.That(string.Join(' ', found), Is.EqualTo(expected));
     }
 
+    [TestCase("5")]
+    [TestCase("\"some\"")]
+    [TestCase("[1.5]")]
+    [TestCase("null")]
+    public void SlstmAt_OfAnotherKind_IsASentence(string places) =>
+        Assert.That(() => Read(new XLstmArchitecture(), OneOfEach, ("slstm_at", places)),
+            Throws.TypeOf<ConfigException>().With.Message.Contains($"'slstm_at' is {places}; it must be a list of block indices, or \"all\"."));
+
     [Test]
     public void SlstmAt_BeyondTheBlocks_IsASentence() =>
         Assert.That(() => Read(new XLstmArchitecture(), OneOfEach, ("slstm_at", "[-3]")),
