@@ -68,7 +68,8 @@ public sealed class TextCorpus
             end += (int)length;
         }
         var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
-        return WithoutMarks(bytes, isFolder ? $"{Files(files.Count)} in {name}" : name, starts);
+        var corpus = WithoutMarks(bytes, isFolder ? $"{Files(files.Count)} in {name}" : name, starts);
+        return corpus.Bytes.Length > 0 ? corpus : throw new BadFileException($"'{path}' has a byte order mark and nothing else; name a {(isFolder ? "folder with text files" : "file with text")}.");
     }
 
     /// <summary>The characters as ids of an encoding that has just those that occur.</summary>

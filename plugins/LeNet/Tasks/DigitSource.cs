@@ -16,8 +16,14 @@ internal static class DigitSource
     private const int PreparedAtOnce = 4096;   // 13 MB of floats before they shrink
 
     /// <summary>Digits that need no download.</summary>
+    /// <exception cref="UserException">The options choose among digits of a real set.</exception>
     public static DigitsData Generated(DigitsOptions options)
     {
+        if (options.Split != DigitSplit.Lecun1989)
+        {
+            throw new UserException($"'split' is {options.Split.ToString().ToLowerInvariant()}, which chooses among the digits of a real set, and without --data they are " +
+                "generated. Name the data, or leave split out.");
+        }
         var training = new DigitGenerator(options.GeneratorSeed).DrawRange(0, options.TrainCount ?? TrainCount1989);
         var test = new DigitGenerator(DigitGenerator.HeldOutSeed).DrawRange(0, options.TestCount ?? TestCount1989);
         return Prepared(training, test, $"generated digits (version {DigitGenerator.Version}, seed {options.GeneratorSeed}; no data file)");

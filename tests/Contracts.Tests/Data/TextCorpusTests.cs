@@ -94,6 +94,10 @@ public sealed class TextCorpusTests
         Assert.That(() => TextCorpus.Read(Write("a.txt", "")), Refuses("is empty"));
         Write("b.txt", "");
         Assert.That(() => TextCorpus.Read(path), Refuses("has 2 files, all empty"));
+        var mark = Path.Combine(path, "c.txt");
+        File.WriteAllBytes(mark, [0xEF, 0xBB, 0xBF]);
+        Assert.That(() => TextCorpus.Read(mark), Refuses("has a byte order mark and nothing else; name a file with text."));
+        Assert.That(() => TextCorpus.Read(path), Refuses("has a byte order mark and nothing else; name a folder with text files."));
     }
 
     [Test]

@@ -77,6 +77,12 @@ public sealed class DigitsTaskTests
     public void Open_WrongOption_IsNamed(string options, string expected) =>
         Assert.That(() => Open(options), Throws.TypeOf<ConfigException>().With.Message.Contains(expected));
 
+    [TestCase("lists")]
+    [TestCase("random")]
+    public void Open_SplitOfGeneratedDigits_IsRefused(string split) =>
+        Assert.That(() => Open($$"""{"split": "{{split}}"}"""), Throws.TypeOf<UserException>().With.Message.EqualTo(
+            $"'split' is {split}, which chooses among the digits of a real set, and without --data they are generated. Name the data, or leave split out."));
+
     [Test]
     public void Open_NoSuchFolder_IsNamed() =>
         Assert.That(() => Open(data: "/no/such/folder"), Throws.TypeOf<BadFileException>().With.Message.Contains("/no/such/folder"));
