@@ -81,6 +81,7 @@ internal static class Program
         }
         catch (OperationCanceledException)
         {
+            output.Error("Interrupted.");
             return ExitCode.Interrupted;
         }
         catch (Exception e)   // the last resort: a sentence with the place, where .NET would print pages and leave a core dump

@@ -18,6 +18,9 @@ internal sealed class GenerateCommand : ZooCommand
     private const int DefaultTokens = 256;
     private const double DefaultTemperature = 0.8;
 
+    /// <summary>Texts side by side that any machine has the memory to begin with; each has a state, logits and draws of its own.</summary>
+    private const int MostSamples = 1 << 16;
+
     private readonly Argument<string> _run = new("run")
     {
         Description = "A run folder, which means its newest whole checkpoint, or one checkpoint's folder.",
@@ -41,15 +44,14 @@ internal sealed class GenerateCommand : ZooCommand
     };
 
     private readonly Option<int?> _seed = NumberOption.Int32("--seed", "Seed of the draws (default 1): the same seed gives the same text.");
-    private readonly Option<int?> _samples = NumberOption.Int32("--samples", "Texts side by side, each with draws of its own (default 1).", least: 1);
+    private readonly Option<int?> _samples = NumberOption.Int32("--samples", "Texts side by side, each with draws of its own (default 1).", least: 1, most: MostSamples);
     private readonly Option<string[]> _set = OptionOf.Sets("Another value for a key of the model's config, such as kv_cache=int8: the same weights, computed otherwise (repeatable).");
-    private readonly Option<string> _device = DeviceName.Option();
+    private readonly Option<string?> _device = DeviceName.Option();
 
     private readonly Option<string?> _dtype = DtypeName.Option(
         "fp32, or bf16: the matrices are stored as bfloat16, which halves the memory. A model that has a packed form is packed unless this says fp32, which changes no number.");
 
-    private readonly Option<string?> _kernels = OptionOf.Text(
-        "--kernels", "BACKEND", "Backend of the ops: auto (default), reference, cpu or cuda, or op=backend,… for some.");
+    private readonly Option<string?> _kernels = OptionOf.Kernels();
 
     private readonly Option<int?> _threads = NumberOption.Threads("Threads of the arithmetic; unless given, one where the net is small and all cores otherwise.");
 
@@ -74,7 +76,7 @@ internal sealed class GenerateCommand : ZooCommand
         var typed = arguments.GetValue(_dtype);
         var dtype = DtypeName.Parse(typed ?? DtypeName.Float32);
         var packed = installed.Info.Abilities.HasFlag(ModelAbilities.Packed) && typed != DtypeName.Float32;
-        var device = DeviceName.Parse(arguments.GetValue(_device)!);
+        var device = DeviceName.Parse(arguments.GetValue(_device));
 
         using var built = saved.Build(catalog, device, kernels, dtype, packed);
         if (built is not TokenModel model)
@@ -84,7 +86,10 @@ internal sealed class GenerateCommand : ZooCommand
             WeightStorage.RoundToBFloat16(model);
         Training.Threads.Use(arguments.GetValue(_threads)
             ?? ModelFactory.DefaultThreads(ModelFactory.ParameterCount(model), samples, torch.get_num_threads()));
-        var writer = new TokenWriter(output, saved.ReadText(), samples);
+        var text = saved.ReadText();
+        if (text is null)
+            output.Note($"The run has no {RunFolder.TextName}, which says what ids mean: the prompt is ids, and so is what comes.");
+        var writer = new TokenWriter(output, text, samples);
         var prompt = writer.ReadPrompt(ReadPrompt(arguments), model.VocabSize);
         var request = new GenerationRequest(
             prompt, arguments.GetValue(_tokens) ?? DefaultTokens, samples, Math.Min(model.VocabSize, writer.VocabSize ?? int.MaxValue),
@@ -110,7 +115,7 @@ internal sealed class GenerateCommand : ZooCommand
         catch (OperationCanceledException)
         {
             writer.End();
-            output.Note("Interrupted.");
+            output.Error("Interrupted.");
             return ExitCode.Interrupted;
         }
         catch (Exception e) when (MemoryShortage.Caused(e))
@@ -136,7 +141,7 @@ internal sealed class GenerateCommand : ZooCommand
             ["tokens"] = (long)request.Count * request.Samples,
             ["tokens_per_second"] = rest is { } r ? Math.Round(r, 1) : null,
             ["seed"] = request.Seed,
-            ["backends"] = new JsonObject(OpUsage.Backends.Select(b => KeyValuePair.Create<string, JsonNode?>(b.Key, b.Value))),
+            ["backends"] = RecordValues.Map(OpUsage.Backends),
         });
         var afterwards = rest is null ? "" : $"; {times.Tokens:N0} more in {TrainingProgress.Duration(times.Seconds)} ({rest:N0} tokens/s)";
         output.Note($"Prompt of {Counted.Of(times.PromptTokens, "token")} in {TrainingProgress.Duration(times.PromptSeconds)} ({prompt:N0} tokens/s){afterwards}.");

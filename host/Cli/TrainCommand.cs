@@ -16,7 +16,6 @@ namespace Zoo.Host.Cli;
 /// <summary>`zoo train`: trains a model on a task, from the start or from a checkpoint.</summary>
 internal sealed class TrainCommand : ZooCommand
 {
-    private const string DefaultOut = "runs";
     private const int DefaultKeep = 2;
 
     private readonly Argument<string?> _model = new("model")
@@ -35,18 +34,17 @@ internal sealed class TrainCommand : ZooCommand
     private readonly Option<int?> _length = NumberOption.Int32("--length", "Sequence length to train at.", least: 1);
     private readonly Option<double?> _learningRate = NumberOption.FromZero("--lr", "Peak learning rate.");
     private readonly Option<int?> _seed = NumberOption.Int32("--seed", "Seed of initialisation, order and noise (default 1).");
-    private readonly Option<string?> _device = OptionOf.Text("--device", "DEVICE", "Where to run: cpu (default), cuda, or cuda:n.");
+    private readonly Option<string?> _device = DeviceName.Option();
     private readonly Option<string?> _dtype = DtypeName.Option("Arithmetic of products with weights: fp32 (default), or bf16, with master weights and all else in fp32.");
 
-    private readonly Option<string?> _kernels = OptionOf.Text(
-        "--kernels", "BACKEND", "Backend of the ops: auto (default), reference, cpu or cuda, or op=backend,… for some.");
+    private readonly Option<string?> _kernels = OptionOf.Kernels();
 
     private readonly Option<int?> _threads = NumberOption.Threads("Threads of the arithmetic; unless given, one where the net is tiny and all cores otherwise.");
 
     private readonly Option<string?> _data = OptionOf.Text(
         "--data", "PATH", "A file or folder with real data; the task says which. Nothing is ever downloaded.");
 
-    private readonly Option<string?> _out = OptionOf.Text("--out", "DIR", $"Where run folders go (default '{DefaultOut}').");
+    private readonly Option<string?> _out = OptionOf.Text("--out", "DIR", $"Where run folders go (default '{RunFolder.DefaultParent}').");
 
     private readonly Option<string?> _resume = new("--resume")
     {
@@ -85,7 +83,7 @@ internal sealed class TrainCommand : ZooCommand
             RequireSameRun(arguments, run.Record, plan);
 
         var kernels = KernelChoice.Parse(arguments.GetValue(_kernels) ?? resumed?.Record.Kernels ?? "auto");
-        var device = DeviceName.Parse(arguments.GetValue(_device) ?? resumed?.Record.Device ?? "cpu");
+        var device = DeviceName.Parse(arguments.GetValue(_device) ?? resumed?.Record.Device);
         var dtype = DtypeName.Parse(arguments.GetValue(_dtype) ?? resumed?.Record.Dtype ?? DtypeName.Float32);
         using var interrupt = new Interrupt();
         using var model = ModelFactory.Build(catalog, plan, plan.Request.Seed, device, kernels, dtype);
@@ -106,7 +104,7 @@ internal sealed class TrainCommand : ZooCommand
         var environment = RunEnvironment.Capture(record.Device, threads, record.Kernels);
         using var folder = resumed is { } existing
             ? RunFolder.Open(existing.Path)
-            : RunFolder.Create(arguments.GetValue(_out) ?? DefaultOut, record, environment, path => WriteText(plan.Data, path));
+            : RunFolder.Create(arguments.GetValue(_out) ?? RunFolder.DefaultParent, record, environment, path => WriteText(plan.Data, path));
         Introduce(session.Output, plan, record, model, trainer, folder);
         var start = resumed is null ? null : Resume(session.Output, folder, record, trainer);
         var training = new TrainingRun(
@@ -168,7 +166,7 @@ internal sealed class TrainCommand : ZooCommand
         var (installed, namedPreset) = catalog.Architecture(RequireModel(arguments));
         var preset = RunPlanner.CheckPreset(installed, arguments.GetValue(_preset) ?? namedPreset);
         var task = arguments.GetValue(_task) is { } typed ? catalog.Task(typed).Info.Name : null;
-        var parent = arguments.GetValue(_out) ?? DefaultOut;
+        var parent = arguments.GetValue(_out) ?? RunFolder.DefaultParent;
         var onTask = task is null ? "" : $" on {task}";
         return RunFolder.Newest(parent, r => r.Model == installed.Info.Name && r.Preset == preset && (task is null || r.Task == task))
             ?? throw new UserException($"--resume: there is no run of {installed.Info.Name} (preset {preset}){onTask} in '{parent}'. Name a run folder, or leave --resume out to begin one.");
@@ -262,7 +260,9 @@ internal sealed class TrainCommand : ZooCommand
             throw new UserException($"'{start.Path}' is of step {start.State.Step:N0}, and the run has {Counted.Of(trainer.StepCount, "step")}.");
         if (start is not null && start.State.Random.Seed != record.Seed)
             throw new UserException($"'{start.Path}' is of a run with seed {start.State.Random.Seed}, and this one has {record.Seed}.");
-        output.Note(start is null ? "It had no checkpoint yet; it begins again." : $"It goes on after step {start.State.Step:N0}.");
+        output.Note(start is null ? "It had no checkpoint yet; it begins again."
+            : start.State.Step < trainer.StepCount ? $"It goes on after step {start.State.Step:N0}."
+            : $"All of its {Counted.Of(trainer.StepCount, "step")} are done; it is scored again.");
         return start;
     }
 
@@ -272,11 +272,13 @@ internal sealed class TrainCommand : ZooCommand
         output.Note($"Model      {record.Model}, preset {record.Preset}, {ModelFactory.ParameterCount(model):N0} parameters");
         output.Note($"Task       {record.Task}: {plan.Data.Description}");
         output.Note($"Training   {Counted.Of(trainer.StepCount, "step")} of {training.BatchSize:N0}" +
-            $"{(training.Accumulate > 1 ? $" × {training.Accumulate}" : "")}, {training.Optimizer} at lr {training.LearningRate:G4}, " +
-            $"schedule {training.Schedule.ToString()!.ToLowerInvariant()}, seed {record.Seed}");
+            $"{(training.Accumulate > 1 ? $" × {training.Accumulate}" : "")}, {AsTyped("optimizer")} at lr {training.LearningRate:G4}, " +
+            $"schedule {AsTyped("schedule")}, seed {record.Seed}");
         var backends = trainer.FusedStepName is { } fused ? $"{fused} on cpu" : $"kernels {record.Kernels}";
         output.Note($"Device     {record.Device}, {Counted.Of(record.Threads, "thread")}, {record.Dtype}, {backends}");
         output.Note($"Run        {folder.Path}");
+
+        string AsTyped(string key) => record.Training[key]!.GetValue<string>();
     }
 
     private static void Report(Output output, RunPlan plan, RunFolder folder, RunOutcome outcome)
@@ -288,14 +290,13 @@ internal sealed class TrainCommand : ZooCommand
                 $"Go on with: zoo train {plan.Installed.Info.Name} --resume {folder.Path}");
             return;
         }
-        var backends = new JsonObject(OpUsage.Backends.Select(b => KeyValuePair.Create<string, JsonNode?>(b.Key, b.Value)));
         output.Record(new JsonObject
         {
             ["event"] = "done",
             ["run"] = folder.Path,
             ["steps"] = outcome.Steps,
             ["metrics"] = TrainingRun.ToJson(outcome.Metrics),
-            ["backends"] = backends,
+            ["backends"] = RecordValues.Map(OpUsage.Backends),
             ["seconds"] = Math.Round(outcome.TrainSeconds, 3),
             ["cpu_seconds"] = Math.Round(outcome.CpuSeconds, 1),
             ["tokens_per_second"] = outcome.TokensPerSecond is { } rate ? Math.Round(rate, 1) : null,

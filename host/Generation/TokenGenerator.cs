@@ -36,7 +36,7 @@ internal sealed class TokenGenerator(TokenModel model, Device device)
         var random = Enumerable.Range(0, request.Samples).Select(i => Draws(request.Seed, i)).ToArray();
         _columns.Clear();
         _columns.AddRange(request.Prompt.Select(id => Enumerable.Repeat(id, request.Samples).ToArray()));
-        if (model.MaximumLength is { } longest && request.Prompt.Count + request.Count - 1 > longest)
+        if (model.MaximumLength is { } longest && (long)request.Prompt.Count + request.Count - 1 > longest)
         {
             var tooLong = request.Prompt.Count > longest ? $"of the prompt's {request.Prompt.Count:N0} it sees only the last ones, and " : "";
             Note($"{model.GetName()} takes {longest:N0} tokens at once: {tooLong}whenever it is full it goes on from the last {WindowOf(longest):N0}.");

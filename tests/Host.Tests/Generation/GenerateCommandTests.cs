@@ -56,12 +56,32 @@ internal sealed class GenerateCommandTests
     [TestCase("--top-k 0", "--top-k 0: it must be a whole number from 1 up.")]
     [TestCase("--temperature -1", "--temperature -1: it must be a number from 0 up.")]
     [TestCase("--tokens 0", "--tokens 0: it must be a whole number from 1 up.")]
+    [TestCase("--samples 2000000000", "--samples 2000000000: it must be a whole number from 1 up, at most 65536.")]
     [TestCase("--dtype int8", "--dtype int8: it must be fp32 or bf16.")]
     public void Generate_BadInput_IsASentence(string options, string expected)
     {
         var refused = Generate(options.Split(' '));
         Assert.That((refused.ExitCode, refused.Output), Is.EqualTo((2, "")));
         Assert.That(refused.Error, Does.Contain(expected).And.Not.Contain("   at "));
+    }
+
+    [Test]
+    public void Generate_RunWithoutWhatItsIdsMean_GivesIdsAndSaysSo()
+    {
+        var run = Directory.CreateDirectory(Path.Combine(_folder.FullName, "no-text")).FullName;
+        foreach (var file in Directory.EnumerateFiles(_run, "*", SearchOption.AllDirectories))
+        {
+            var copy = Path.Combine(run, Path.GetRelativePath(_run, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+        File.Delete(Path.Combine(run, "text.json"));
+
+        var outcome = ZooProcess.Run(["generate", run, "--prompt", "5 12", "--tokens", "3"]);
+
+        Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        Assert.That(outcome.Output, Does.Match(@"^5 12 \d+ \d+ \d+\n$"));
+        Assert.That(outcome.Error, Does.Contain("The run has no text.json, which says what ids mean: the prompt is ids, and so is what comes."));
     }
 
     [Test]
