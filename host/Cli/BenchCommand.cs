@@ -35,7 +35,7 @@ internal sealed class BenchCommand : ZooCommand
     private readonly Option<string?> _pass = OptionOf.Text("--pass", "PASS", "With --op: forward, or backward (forward and backward together); all that it has unless given.");
     private readonly Option<string?> _kernels = OptionOf.Text("--kernels", "BACKEND", "Time this backend alone; a comparison of all unless given.");
     private readonly Option<int?> _threads = NumberOption.Threads("Threads of the arithmetic (default 1).");
-    private readonly Option<string?> _device = OptionOf.Text("--device", "DEVICE", "Where to run: cpu, cuda, or cuda:n (default cpu).");
+    private readonly Option<string?> _device = DeviceName.Option();
     private readonly Option<int?> _runs = NumberOption.Int32("--runs", $"Timed calls (default {BenchOptions.UsualRuns}); with --op in all, shared among what is compared (default: as many turns, of 0.05 s or one longer call each).", least: 1);
     private readonly Option<int?> _warmup = NumberOption.Int32("--warmup", $"Calls before the timed ones (default {DefaultWarmup}); with --op at least so many, and until the code is warm; 0 for none.", least: 0);
 
@@ -65,7 +65,7 @@ internal sealed class BenchCommand : ZooCommand
         LibTorch.Load();
         var threads = arguments.GetValue(_threads) ?? 1;
         Training.Threads.Use(threads);
-        var typed = arguments.GetValue(_device) ?? "cpu";
+        var typed = arguments.GetValue(_device);
         var (device, card) = op is null ? (DeviceName.Parse(typed), null) : DeviceName.ParseForOps(typed);
         var options = new BenchOptions
         {

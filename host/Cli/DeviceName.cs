@@ -11,20 +11,16 @@ internal static class DeviceName
     /// <summary>Set to 0, libtorch's CUDA is left alone even where it is there: single ops run on the card by their own kernels.</summary>
     public const string TensorsVariable = "ZOO_CUDA_TENSORS";
 
+    private const string Cpu = "cpu";
     private const string Cuda = "cuda";
 
-    /// <summary>A new option; the CPU when it is not given.</summary>
-    public static Option<string> Option() => new("--device")
-    {
-        Description = "Where to run: cpu, cuda, or cuda:n for one of several.",
-        HelpName = "DEVICE",
-        DefaultValueFactory = _ => "cpu",
-    };
+    /// <summary>A new option; null when it is not given.</summary>
+    public static Option<string?> Option() => OptionOf.Text("--device", "DEVICE", "Where to run: cpu (default), cuda, or cuda:n for one of several.");
 
-    /// <summary>The device that was typed. libtorch must be loaded.</summary>
+    /// <summary>The device that was typed, the CPU where none was. libtorch must be loaded.</summary>
     /// <exception cref="UserException">It is none.</exception>
     /// <exception cref="EnvironmentException">It is not here.</exception>
-    public static torch.Device Parse(string typed)
+    public static torch.Device Parse(string? typed)
     {
         if (Index(typed) is not { } index)
             return torch.CPU;
@@ -44,7 +40,7 @@ internal static class DeviceName
     /// <returns>Where tensors live, and the card, where one was typed.</returns>
     /// <exception cref="UserException">It is none.</exception>
     /// <exception cref="EnvironmentException">It is not here.</exception>
-    public static (torch.Device Device, ICudaDevice? Card) ParseForOps(string typed)
+    public static (torch.Device Device, ICudaDevice? Card) ParseForOps(string? typed)
     {
         if (Index(typed) is not { } index)
             return (torch.CPU, null);
@@ -54,10 +50,10 @@ internal static class DeviceName
         return (tensorsToo ? Parse(typed) : torch.CPU, CudaDevices.Open(index));
     }
 
-    /// <summary>Which card was typed; null for the CPU.</summary>
-    private static int? Index(string typed)
+    /// <summary>Which card was typed; null for the CPU, which is meant where nothing was.</summary>
+    private static int? Index(string? typed)
     {
-        if (typed == "cpu")
+        if (typed is null or Cpu)
             return null;
         var index = 0;
         return typed == Cuda || (typed.StartsWith(Cuda + ":", StringComparison.Ordinal)

@@ -30,16 +30,11 @@ internal sealed class EvalCommand : ZooCommand
     private readonly Option<string[]> _set = OptionOf.Sets(
         "Another value for a key of the model's config, such as attention=sage: the same weights, computed otherwise; of an imported run also the task's, as task.KEY (repeatable).");
 
-    private readonly Option<string> _device = DeviceName.Option();
+    private readonly Option<string?> _device = DeviceName.Option();
 
     private readonly Option<string?> _dtype = DtypeName.Option("Arithmetic of products with weights: fp32 or bf16; as in training unless given.");
 
-    private readonly Option<string> _kernels = new("--kernels")
-    {
-        Description = "Backend of the ops: auto, reference, cpu or cuda, or op=backend,… for some.",
-        HelpName = "BACKEND",
-        DefaultValueFactory = _ => "auto",
-    };
+    private readonly Option<string?> _kernels = OptionOf.Kernels();
 
     private readonly Option<int?> _threads = NumberOption.Threads("Threads of the arithmetic; as in training unless given.");
 
@@ -59,9 +54,9 @@ internal sealed class EvalCommand : ZooCommand
         var (record, checkpoint) = (saved.Record, saved.Checkpoint);
         LibTorch.Load();
         using var plan = Plan(arguments, record, catalog, [.. sets[true]]);
-        var device = DeviceName.Parse(arguments.GetValue(_device)!);
+        var device = DeviceName.Parse(arguments.GetValue(_device));
         var dtype = DtypeName.Parse(arguments.GetValue(_dtype) ?? record.Dtype);
-        var kernels = KernelChoice.Parse(arguments.GetValue(_kernels)!);
+        var kernels = KernelChoice.Parse(arguments.GetValue(_kernels) ?? "auto");
         using var model = saved.Build(catalog, device, kernels, dtype, packed: record.Packed is not null);
         if (record.Imported)
             plan.RequireFit(model);

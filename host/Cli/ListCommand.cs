@@ -1,7 +1,5 @@
 using System.CommandLine;
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using Zoo.Architectures;
 
 namespace Zoo.Host.Cli;
 
@@ -29,7 +27,7 @@ internal sealed class ListCommand() : ZooCommand("list", "The architectures that
     private static void SayTasks(Session session)
     {
         foreach (var tasks in session.Catalog.Tasks.GroupBy(t => t.Info.Kind).OrderBy(g => g.Key))
-            session.Output.Say($"  Tasks for {Kind(tasks.Key)}: {string.Join(", ", tasks.Select(t => t.Info.Name))}");
+            session.Output.Say($"  Tasks for {KindName.Of(tasks.Key)}: {string.Join(", ", tasks.Select(t => t.Info.Name))}");
         session.Output.Say("  `zoo show NAME` says more of a model or task.");
     }
 
@@ -43,10 +41,10 @@ internal sealed class ListCommand() : ZooCommand("list", "The architectures that
             ["paper"] = info.Paper,
             ["plugin"] = installed.Plugin,
             ["version"] = installed.PluginVersion,
-            ["kind"] = Kind(info.Kind),
-            ["other_kinds"] = new JsonArray([.. info.OtherKinds.Select(kind => JsonValue.Create(Kind(kind)))]),
-            ["aliases"] = new JsonObject(info.Aliases.Select(a => KeyValuePair.Create<string, JsonNode?>(a.Name, a.Preset))),
-            ["presets"] = new JsonArray([.. installed.Architecture.Presets.Keys.Select(name => JsonValue.Create(name))]),
+            ["kind"] = KindName.Of(info.Kind),
+            ["other_kinds"] = RecordValues.List(info.OtherKinds.Select(KindName.Of)),
+            ["aliases"] = RecordValues.Map(info.Aliases.Select(a => KeyValuePair.Create(a.Name, a.Preset))),
+            ["presets"] = RecordValues.List(installed.Architecture.Presets.Keys),
         };
     }
 
@@ -59,7 +57,7 @@ internal sealed class ListCommand() : ZooCommand("list", "The architectures that
             var info = installed.Info;
             session.Output.Say($"  {info.Name.PadRight(width)}{info.Title}");
             Detail(info.Paper);
-            Detail($"{string.Join(", ", info.OtherKinds.Prepend(info.Kind).Select(Kind))}; plugin {installed.Plugin} {installed.PluginVersion}");
+            Detail($"{KindName.OfAll(info)}; plugin {installed.Plugin} {installed.PluginVersion}");
             Detail($"presets {string.Join(", ", installed.Architecture.Presets.Keys)}");
             if (info.Aliases.Count > 0)
                 Detail(string.Join(", ", info.Aliases.Select(a => $"{a.Name} = preset {a.Preset}")));
@@ -67,6 +65,4 @@ internal sealed class ListCommand() : ZooCommand("list", "The architectures that
 
         void Detail(string text) => session.Output.Say(new string(' ', width + 2) + text);
     }
-
-    private static string Kind(ModelKind kind) => JsonNamingPolicy.KebabCaseLower.ConvertName(kind.ToString());
 }

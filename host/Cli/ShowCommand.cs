@@ -28,7 +28,7 @@ internal sealed class ShowCommand : ZooCommand
 
     private readonly Option<string[]> _sets = OptionOf.Sets("A config key to change before showing, such as d_model=128 or ssm_cfg.d_state=32 (repeatable).");
 
-    private readonly Option<string> _device = DeviceName.Option();
+    private readonly Option<string?> _device = DeviceName.Option();
 
     public ShowCommand() : base("show", "Config keys with their values, presets, parameter count, tasks, ops and backends of a model; or a task's options.")
     {
@@ -49,7 +49,7 @@ internal sealed class ShowCommand : ZooCommand
         var config = installed.Architecture.ReadConfig(preset, RunPlanner.ParseSets(arguments.GetValue(_sets) ?? []));
 
         LibTorch.Load();
-        var device = DeviceName.Parse(arguments.GetValue(_device)!);
+        var device = DeviceName.Parse(arguments.GetValue(_device));
         var shown = new Shown(
             installed, preset, config, installed.Architecture.Presets[installed.Info.DefaultPreset],
             ModelOutline.Of(installed.Architecture, config, catalog.Ops),
@@ -81,7 +81,7 @@ internal sealed class ShowCommand : ZooCommand
         var info = shown.Installed.Info;
         output.Say($"{info.Name}: {info.Title}");
         Line("paper", info.Paper);
-        Line("kind", string.Join(", ", info.OtherKinds.Prepend(info.Kind).Select(k => Kebab(k.ToString()))));
+        Line("kind", KindName.OfAll(info));
         Line("abilities", string.Join(", ", shown.Abilities));
         Line("plugin", $"{shown.Installed.Plugin} {shown.Installed.PluginVersion}");
         Line("presets", string.Join(", ", shown.Installed.Architecture.Presets.Keys.Select(p => p == info.DefaultPreset ? $"{p} (default)" : p)));
@@ -121,7 +121,8 @@ internal sealed class ShowCommand : ZooCommand
         static string Gigabytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:0.###} GB");
     }
 
-    private static string Kebab(string name) => JsonNamingPolicy.KebabCaseLower.ConvertName(name);
+    private static string AbilityName(ModelAbilities ability) =>
+        ability == ModelAbilities.BFloat16 ? "bfloat16" : JsonNamingPolicy.KebabCaseLower.ConvertName(ability.ToString());
 
     /// <summary>An op that the architecture uses, and where it would run.</summary>
     private sealed record ShownOp(string Name, string? Title, string? Backend, IReadOnlyList<string> Backends)
@@ -146,7 +147,7 @@ internal sealed class ShowCommand : ZooCommand
             ["op"] = Name,
             ["title"] = Title,
             ["backend"] = Backend,
-            ["backends"] = List(Backends),
+            ["backends"] = RecordValues.List(Backends),
         };
     }
 
@@ -156,7 +157,7 @@ internal sealed class ShowCommand : ZooCommand
         ModelOutline Outline, IReadOnlyList<ITask> Tasks, IReadOnlyList<ShownOp> Ops)
     {
         public IReadOnlyList<string> Abilities { get; } =
-            [.. Enum.GetValues<ModelAbilities>().Where(a => a != 0 && Installed.Info.Abilities.HasFlag(a)).Select(a => a == ModelAbilities.BFloat16 ? "bfloat16" : Kebab(a.ToString()))];
+            [.. Enum.GetValues<ModelAbilities>().Where(a => a != 0 && Installed.Info.Abilities.HasFlag(a)).Select(AbilityName)];
 
         /// <summary>What its uses need.</summary>
         public IReadOnlyList<MemoryNeed> Memory { get; } = Installed.Architecture.MemoryNeeds(Config);
@@ -184,11 +185,11 @@ internal sealed class ShowCommand : ZooCommand
                 ["paper"] = info.Paper,
                 ["plugin"] = Installed.Plugin,
                 ["version"] = Installed.PluginVersion,
-                ["kind"] = Kebab(info.Kind.ToString()),
-                ["other_kinds"] = List(info.OtherKinds.Select(k => Kebab(k.ToString()))),
-                ["abilities"] = List(Abilities),
-                ["aliases"] = new JsonObject(info.Aliases.Select(a => KeyValuePair.Create<string, JsonNode?>(a.Name, a.Preset))),
-                ["presets"] = List(Installed.Architecture.Presets.Keys),
+                ["kind"] = KindName.Of(info.Kind),
+                ["other_kinds"] = RecordValues.List(info.OtherKinds.Select(KindName.Of)),
+                ["abilities"] = RecordValues.List(Abilities),
+                ["aliases"] = RecordValues.Map(info.Aliases.Select(a => KeyValuePair.Create(a.Name, a.Preset))),
+                ["presets"] = RecordValues.List(Installed.Architecture.Presets.Keys),
                 ["default_preset"] = info.DefaultPreset,
                 ["preset"] = Preset,
                 ["config"] = ConfigJson.Write(Config),
@@ -196,7 +197,7 @@ internal sealed class ShowCommand : ZooCommand
                 ["parameters"] = Outline.ParameterCount,
                 ["tensors"] = new JsonObject(Outline.Parameters.Select(p =>
                     KeyValuePair.Create<string, JsonNode?>(p.Name, new JsonArray([.. p.Shape.Select(s => JsonValue.Create(s))])))),
-                ["tasks"] = List(Tasks.Select(t => t.Info.Name)),
+                ["tasks"] = RecordValues.List(Tasks.Select(t => t.Info.Name)),
                 ["default_task"] = DefaultTask,
                 ["ops"] = new JsonArray([.. Ops.Select(o => o.ToJson())]),
                 ["memory"] = new JsonArray([.. Memory.Select(m => new JsonObject
@@ -206,10 +207,8 @@ internal sealed class ShowCommand : ZooCommand
                     ["transformer_bytes"] = m.TransformerBytes,
                     ["of"] = m.Of,
                 })]),
-                ["limits"] = List(info.Limits),
+                ["limits"] = RecordValues.List(info.Limits),
             };
         }
     }
-
-    private static JsonArray List(IEnumerable<string> texts) => new([.. texts.Select(t => JsonValue.Create(t))]);
 }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Spectre.Console;
 using Zoo.Configuration;
@@ -12,8 +11,6 @@ internal sealed record ShownTask(ITask Task)
 {
     private TaskInfo Info => Task.Info;
 
-    private string Kind => JsonNamingPolicy.KebabCaseLower.ConvertName(Info.Kind.ToString());
-
     /// <summary>The options under which the example is the first one of seed 1.</summary>
     private string ExampleSets => string.Join(' ', (Info.ExampleOptions ?? []).Select(option => $"--set task.{option}"));
 
@@ -21,11 +18,11 @@ internal sealed record ShownTask(ITask Task)
     {
         ["task"] = Info.Name,
         ["title"] = Info.Title,
-        ["kind"] = Kind,
+        ["kind"] = KindName.Of(Info.Kind),
         ["version"] = Info.Version,
         ["skill"] = Info.Skill,
         ["example"] = Info.Example,
-        ["example_options"] = Info.ExampleOptions is { } options ? new JsonArray([.. options.Select(o => JsonValue.Create(o))]) : null,
+        ["example_options"] = Info.ExampleOptions is { } options ? RecordValues.List(options) : null,
         ["chance"] = Info.Chance,
         ["data"] = Info.DataHelp,
         ["options"] = ConfigJson.Write(Task.Options),
@@ -36,7 +33,7 @@ internal sealed record ShownTask(ITask Task)
     public void Say(Output output, IReadOnlyList<string> models)
     {
         output.Say($"{Info.Name}: {Info.Title}");
-        Line("kind", $"for a model of kind {Kind}");
+        Line("kind", $"for a model of kind {KindName.Of(Info.Kind)}");
         Line("models", models.Count == 0 ? "none is installed" : string.Join(", ", models));
         Line("probes", Info.Skill);
         Line("example", Info.Example);

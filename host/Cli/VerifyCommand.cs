@@ -28,14 +28,9 @@ internal sealed class VerifyCommand : ZooCommand
         Description = "A case that nothing installed can run is a failure.",
     };
 
-    private readonly Option<string> _device = DeviceName.Option();
+    private readonly Option<string?> _device = DeviceName.Option();
 
-    private readonly Option<string> _kernels = new("--kernels")
-    {
-        Description = "Backend of the ops: auto, reference, cpu or cuda, or op=backend,… for some.",
-        HelpName = "BACKEND",
-        DefaultValueFactory = _ => "auto",
-    };
+    private readonly Option<string?> _kernels = OptionOf.Kernels();
 
     public VerifyCommand() : base(
         "verify", "Checks what is installed: recorded cases of the original projects, gradients, batches, save and load, determinism, step forms.")
@@ -52,13 +47,13 @@ internal sealed class VerifyCommand : ZooCommand
         var (output, catalog) = (session.Output, session.Catalog);
         var models = arguments.GetValue(_models) ?? [];
         var golden = GoldenFiles.Named(arguments.GetValue(_golden) ?? []);
-        var kernels = KernelChoice.Parse(arguments.GetValue(_kernels)!);
+        var kernels = KernelChoice.Parse(arguments.GetValue(_kernels) ?? "auto");
         foreach (var model in models)
             catalog.Architecture(model);
 
         LibTorch.Load();
         CheckOps(catalog, kernels);
-        var (device, card) = DeviceName.ParseForOps(arguments.GetValue(_device)!);
+        var (device, card) = DeviceName.ParseForOps(arguments.GetValue(_device));
         if (device.type != TorchSharp.DeviceType.CPU)
             card = null;   // libtorch has CUDA: everything runs on the card as it is
         if (card is not null)

@@ -1,4 +1,4 @@
-using System.Security.Cryptography;
+using Zoo.Files;
 
 namespace Zoo.Host.Plugins;
 
@@ -41,10 +41,9 @@ internal sealed record PluginRecord
             return null;
         try
         {
-            using var stream = File.OpenRead(Path);
-            return Convert.ToHexStringLower(SHA256.HashData(stream));
+            return FileHash.Sha256(Path);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (BadFileException)
         {
             return null;
         }

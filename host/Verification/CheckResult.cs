@@ -28,31 +28,25 @@ internal sealed record CheckResult(string Case, string Kind, string Subject, Che
     public IReadOnlyDictionary<string, string> Backends { get; init; } = new Dictionary<string, string>();
 
     /// <summary>The record that other programs read.</summary>
-    public JsonObject ToJson()
+    public JsonObject ToJson() => new()
     {
-        var backends = new JsonObject();
-        foreach (var (op, backend) in Backends)
-            backends[op] = backend;
-        return new JsonObject
-        {
-            ["case"] = Case,
-            ["kind"] = Kind,
-            ["model_or_op"] = Subject,
-            ["status"] = Status.ToString().ToLowerInvariant(),
-            ["max_abs_error"] = MaxAbsoluteError is { } error ? Number(error) : null,
-            ["worst"] = Worst is { } worst
-                ? new JsonObject
-                {
-                    ["tensor"] = worst.Tensor,
-                    ["index"] = new JsonArray([.. worst.Index.Select(i => JsonValue.Create(i))]),
-                    ["got"] = Number(worst.Got),
-                    ["expected"] = Number(worst.Expected),
-                }
-                : null,
-            ["reason"] = Reason,
-            ["backends"] = backends,
-        };
-    }
+        ["case"] = Case,
+        ["kind"] = Kind,
+        ["model_or_op"] = Subject,
+        ["status"] = Status.ToString().ToLowerInvariant(),
+        ["max_abs_error"] = MaxAbsoluteError is { } error ? Number(error) : null,
+        ["worst"] = Worst is { } worst
+            ? new JsonObject
+            {
+                ["tensor"] = worst.Tensor,
+                ["index"] = new JsonArray([.. worst.Index.Select(i => JsonValue.Create(i))]),
+                ["got"] = Number(worst.Got),
+                ["expected"] = Number(worst.Expected),
+            }
+            : null,
+        ["reason"] = Reason,
+        ["backends"] = RecordValues.Map(Backends),
+    };
 
     /// <summary>JSON has no infinities: they are null, and the reason tells.</summary>
     private static JsonNode? Number(double value) => double.IsFinite(value) ? JsonValue.Create(value) : null;

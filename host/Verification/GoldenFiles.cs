@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Zoo.Files;
 
 namespace Zoo.Host.Verification;
@@ -40,21 +39,6 @@ internal static class GoldenFiles
     {
         var golden = Path.Combine(folder, PluginFolder);
         return Directory.Exists(golden) ? InFolder(golden) : [];
-    }
-
-    /// <summary>SHA-256 of a file, by which two files are the same case.</summary>
-    /// <exception cref="BadFileException">It cannot be read.</exception>
-    public static string Hash(string file)
-    {
-        try
-        {
-            using var stream = File.OpenRead(file);
-            return Convert.ToHexString(SHA256.HashData(stream));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new BadFileException($"'{file}' cannot be read: {FileTrouble.Words(e)}", e);
-        }
     }
 
     /// <summary>Why a file is no case; null where it is one.</summary>

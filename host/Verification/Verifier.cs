@@ -63,7 +63,7 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
         try
         {
             var golden = GoldenCase.Open(path);
-            return wanted(golden) ? Golden(golden) with { Content = GoldenFiles.Hash(path) } : null;
+            return wanted(golden) ? Golden(golden) with { Content = FileHash.Sha256(path) } : null;
         }
         catch (BadFileException e)
         {
