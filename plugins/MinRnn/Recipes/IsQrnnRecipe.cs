@@ -28,8 +28,8 @@ internal sealed class IsQrnnRecipe : IRecipe
     public void Run(IRecipeContext context)
     {
         var found = context.Seeds.Select(Compare).ToList();
-        Row("equal-float64", "max_abs_difference", f => f.Exact, d => d <= ExactTolerance, $"at most {ExactTolerance:E0}, outputs and gradients, 40 steps of 24 dimensions");
-        Row("equal-float32", "max_abs_difference", f => f.Single, d => d <= SingleTolerance, $"at most {SingleTolerance:E0}, each on its own kernel");
+        Row("equal-float64", "max_abs_difference", f => f.Exact, d => d <= ExactTolerance, $"at most {ExactTolerance:0e+0}, outputs and gradients, 40 steps of 24 dimensions");
+        Row("equal-float32", "max_abs_difference", f => f.Single, d => d <= SingleTolerance, $"at most {SingleTolerance:0e+0}, each on its own kernel");
         Row("with-tanh", "max_abs_difference", f => f.WithTanh, d => d > 1e-3, "above 1e-3: a QRNN as published is another model");
         Row("with-g", "max_abs_difference", f => f.WithG, d => d > 1e-3, "above 1e-3: minGRU's log-space form is another model");
         context.Attach(new TextItem("Why",
@@ -40,7 +40,7 @@ internal sealed class IsQrnnRecipe : IRecipe
         {
             var ours = found.Select(value).ToList();
             context.Report(new RecipeRow(row, metric, ours.All(holds) ? RecipeVerdict.Reproduced : RecipeVerdict.NotReproduced,
-                $"Claimed on every seed: {claim}. Seeds: {string.Join(", ", ours.Select(o => o.ToString("E1", CultureInfo.InvariantCulture)))}.")
+                $"Claimed on every seed: {claim}. Seeds: {string.Join(", ", ours.Select(o => o.ToString("0.0e+0", CultureInfo.InvariantCulture)))}.")
             { Ours = ours });
         }
     }
