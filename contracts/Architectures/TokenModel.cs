@@ -19,10 +19,10 @@ public abstract class TokenModel(string name) : Model(name)
     public virtual int? MaximumLength => null;
 
     /// <summary>
-    /// Whether outputs at a time depend on nothing later and on no other row: what <see cref="ModelAbilities.Causal"/> promises. The harness sets it to what the architecture says; false
-    /// until then.
+    /// Whether outputs at a time depend on nothing later and on no other row, exactly: what <see cref="ModelAbilities.Causal"/> promises. The harness
+    /// sets it to what the architecture says, false until then; a model with settings under which it is not so overrides it.
     /// </summary>
-    public bool IsCausal { get; set; }
+    public virtual bool IsCausal { get; set; }
 
     /// <summary>Hidden states before the head, for a whole sequence.</summary>
     /// <param name="ids">int64 [batch, time].</param>

@@ -16,6 +16,10 @@ internal abstract class TransformerModel(TransformerConfig config, BuildContext 
     /// <inheritdoc/>
     public override int? MaximumLength => config.SequenceLength;
 
+    /// <inheritdoc/>
+    /// <remarks>Quantised attention smooths keys by their mean over the whole sequence, so that later ones move what was before within its error.</remarks>
+    public override bool IsCausal => base.IsCausal && config.Attention == AttentionKind.Exact;
+
     /// <summary>Which backend is wanted.</summary>
     protected KernelChoice Kernels => context.Kernels;
 

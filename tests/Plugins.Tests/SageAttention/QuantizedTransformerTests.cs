@@ -58,6 +58,16 @@ public sealed class QuantizedTransformerTests
         Check(model.Hidden(other).narrow(1, 0, 40), model.Hidden(ids).narrow(1, 0, 40), tolerance, "what was before");
     }
 
+    /// <summary>Where earlier outputs depend on later tokens, a batch keeps its padding: without it they would be others.</summary>
+    [TestCase(AttentionKind.Exact, true)]
+    [TestCase(AttentionKind.Sage, false)]
+    public void IsCausal_QuantizedAttention_IsNotWhatTheArchitectureSays(AttentionKind attention, bool expected)
+    {
+        using var model = Build(NanoGptConfig.Tiny with { Attention = attention });
+        model.IsCausal = true;
+        Assert.That(model.IsCausal, Is.EqualTo(expected));
+    }
+
     [Test]
     public void TrainingLoss_Sage_IsExactAttentions()
     {
