@@ -50,6 +50,20 @@ internal static class DeviceName
         return (tensorsToo ? Parse(typed) : torch.CPU, CudaDevices.Open(index));
     }
 
+    /// <summary>Whether a name is one of a device, be it here or not.</summary>
+    public static bool IsName(string typed)
+    {
+        try
+        {
+            _ = Index(typed);
+            return true;
+        }
+        catch (UserException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Which card was typed; null for the CPU, which is meant where nothing was.</summary>
     private static int? Index(string? typed)
     {

@@ -23,6 +23,9 @@ internal static class DtypeName
         _ => throw new UserException($"--dtype {typed}: it must be {Float32} or {BFloat16}."),
     };
 
+    /// <summary>Whether a name is one of a type.</summary>
+    public static bool IsName(string typed) => typed is Float32 or BFloat16;
+
     /// <summary>What the user types for a type.</summary>
     public static string Of(torch.ScalarType dtype) => dtype == torch.ScalarType.BFloat16 ? BFloat16 : Float32;
 }

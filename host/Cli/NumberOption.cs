@@ -9,7 +9,7 @@ namespace Zoo.Host.Cli;
 internal static class NumberOption
 {
     /// <summary>More threads than any machine has cores for; libtorch starts as many as it is told, and a process with 100,000 of them never gets to its work.</summary>
-    private const int MostThreads = 1024;
+    public const int MostThreads = 1024;
 
     /// <summary>A whole number; null when it is not given.</summary>
     public static Option<int?> Int32(string name, string description, int least = int.MinValue, int most = int.MaxValue) =>

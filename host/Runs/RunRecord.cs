@@ -2,7 +2,9 @@ using System.Text.Json.Nodes;
 using Zoo.Architectures;
 using Zoo.Configuration;
 using Zoo.Files;
+using Zoo.Host.Cli;
 using Zoo.Host.Configuration;
+using Zoo.Kernels;
 using Zoo.Tasks;
 using Zoo.Training;
 
@@ -105,8 +107,18 @@ internal sealed record RunRecord
             throw new BadFileException(
                 $"'{path}' has format {record.Format}, and this version of Zoo reads {CurrentFormat}. Use the version that wrote it.");
         }
-        if (record.Steps < 0 || record.Threads < 1 || record.Keep < 1 || record.EvalEvery < 0 || record.CheckpointEvery < 1)
+        if (record.Steps < 0 || record.Threads is < 1 or > NumberOption.MostThreads || record.Keep < 1 || record.EvalEvery < 0 || record.CheckpointEvery < 1)
             throw new BadFileException($"'{path}' is not the config of a run: steps, threads, keep or an interval is out of range.");
+        // What `zoo train` was told; a wrong one would be blamed on an option that nobody typed.
+        foreach (var (key, value, isName) in new[]
+        {
+            ("device", record.Device, DeviceName.IsName(record.Device)), ("dtype", record.Dtype, DtypeName.IsName(record.Dtype)),
+            ("kernels", record.Kernels, IsChoice(record.Kernels)),
+        })
+        {
+            if (!isName)
+                throw new BadFileException($"'{path}' is not the config of a run: its {key} is '{value}'.");
+        }
         return record;
     }
 
@@ -179,6 +191,19 @@ internal sealed record RunRecord
                 $"{string.Join(", ", catalog.TasksFor(installed.Info).Select(t => t.Info.Name))}.");
         }
         return RunPlanner.PlanScoring(catalog, installed, Preset, config, request);
+    }
+
+    private static bool IsChoice(string kernels)
+    {
+        try
+        {
+            _ = KernelChoice.Parse(kernels);
+            return true;
+        }
+        catch (UserException)
+        {
+            return false;
+        }
     }
 
     private static string Count(long? examples) => examples is { } count ? $"{count:N0} training examples" : "endless training examples";

@@ -65,6 +65,22 @@ internal sealed class RunFolderTests
         Assert.That(() => RunRecord.Read(wrong), Throws.TypeOf<BadFileException>().With.Message.Contains("out of range"));
     }
 
+    /// <summary>As many threads as the file says are started, and a word of the file is no option that somebody typed.</summary>
+    [Test]
+    public void Read_ValuesThatNoTrainingHas_AreBlamedOnTheFile()
+    {
+        using var runs = new RunFixture();
+        foreach (var (record, expected) in new[]
+        {
+            (runs.Record with { Threads = 100_000_000 }, "steps, threads, keep or an interval is out of range."), (runs.Record with { Device = "gpu" }, "its device is 'gpu'."),
+            (runs.Record with { Dtype = "fp8" }, "its dtype is 'fp8'."), (runs.Record with { Kernels = "fast" }, "its kernels is 'fast'."),
+        })
+        {
+            var path = Path.Combine(runs.Begin(record), RunFolder.ConfigName);
+            Assert.That(() => RunRecord.Read(path), Throws.TypeOf<BadFileException>().With.Message.EqualTo($"'{path}' is not the config of a run: {expected}"));
+        }
+    }
+
     [Test]
     public void Newest_SeveralRuns_IsTheOneThatBeganLastAndFits()
     {
