@@ -15,6 +15,10 @@ internal static class GlobalOptions
         DefaultValueFactory = _ => [],
     };
 
+    /// <summary>What another call needs to find the same plugins: "--plugins" and the folder's full path, for each that was named.</summary>
+    public static string[] PluginArguments(ParseResult arguments) =>
+        [.. (arguments.GetValue(Plugins) ?? []).SelectMany(p => new[] { "--plugins", Path.GetFullPath(p) })];
+
     /// <summary>Results as JSON lines.</summary>
     public static Option<bool> Json { get; } = new("--json")
     {

@@ -61,7 +61,7 @@ internal sealed class ReproduceCommand : ZooCommand
         var folder = Path.GetFullPath(arguments.GetValue(_out)
             ?? Path.Combine(RunFolder.DefaultParent, $"{DateTime.Now.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}-{name}"));
         CreateFolder(folder);
-        var runner = new RecipeRunner(recipe, session.Catalog, session.Output, folder, GlobalArguments(arguments))
+        var runner = new RecipeRunner(recipe, session.Catalog, session.Output, folder, GlobalOptions.PluginArguments(arguments))
         {
             Scale = scale,
             Seeds = [.. Enumerable.Range(1, arguments.GetValue(_seeds) ?? recipe.Info.DefaultSeeds)],
@@ -76,8 +76,14 @@ internal sealed class ReproduceCommand : ZooCommand
         }
         catch (OperationCanceledException)
         {
-            session.Output.Error($"Interrupted. Go on with: zoo reproduce {name} --scale {scale.ToString().ToLowerInvariant()} --seeds {runner.Seeds.Count}" +
-                $"{(data is null ? "" : $" --data {data}")}{(arguments.GetValue(_threads) is { } threads ? $" --threads {threads}" : "")} --out {folder}");
+            string[] again =
+            [
+                name, "--scale", scale.ToString().ToLowerInvariant(), "--seeds", runner.Seeds.Count.ToString(CultureInfo.InvariantCulture),
+                .. data is null ? [] : (string[])["--data", data],
+                .. arguments.GetValue(_threads) is { } threads ? (string[])["--threads", threads.ToString(CultureInfo.InvariantCulture)] : [],
+                "--out", folder, .. GlobalOptions.PluginArguments(arguments),
+            ];
+            session.Output.Error($"Interrupted. Go on with: zoo reproduce {string.Join(' ', again.Select(ShellWord.Of))}");
             return ExitCode.Interrupted;
         }
         Finish(session, recipe, runner, folder);
@@ -142,9 +148,6 @@ internal sealed class ReproduceCommand : ZooCommand
         }
         return ExitCode.Done;
     }
-
-    private static string[] GlobalArguments(ParseResult arguments) =>
-        [.. (arguments.GetValue(GlobalOptions.Plugins) ?? []).SelectMany(p => new[] { "--plugins", Path.GetFullPath(p) })];
 
     /// <summary>Mean and deviation, and every seed's value below.</summary>
     private static string Ours(RecipeRow row) => row.Mean is null ? "-"

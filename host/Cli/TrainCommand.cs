@@ -112,7 +112,7 @@ internal sealed class TrainCommand : ZooCommand
         try
         {
             var outcome = training.Run(start);
-            Report(session.Output, plan, folder, outcome);
+            Report(session.Output, plan, folder, outcome, GlobalOptions.PluginArguments(arguments));
             if (outcome.Unsaved is { } unsaved)
                 throw unsaved;
             folder.Write(environment with { Backends = OpUsage.Backends });
@@ -281,13 +281,14 @@ internal sealed class TrainCommand : ZooCommand
         string AsTyped(string key) => record.Training[key]!.GetValue<string>();
     }
 
-    private static void Report(Output output, RunPlan plan, RunFolder folder, RunOutcome outcome)
+    private static void Report(Output output, RunPlan plan, RunFolder folder, RunOutcome outcome, IEnumerable<string> pluginArguments)
     {
         if (outcome.Interrupted)
         {
             output.Record(new JsonObject { ["event"] = "interrupted", ["run"] = folder.Path, ["steps"] = outcome.Steps });
+            string[] again = [plan.Installed.Info.Name, "--resume", folder.Path, .. pluginArguments];
             output.Error($"Interrupted after step {outcome.Steps:N0}{(outcome.Unsaved is null ? "; saved" : "")}. " +
-                $"Go on with: zoo train {plan.Installed.Info.Name} --resume {folder.Path}");
+                $"Go on with: zoo train {string.Join(' ', again.Select(ShellWord.Of))}");
             return;
         }
         output.Record(new JsonObject

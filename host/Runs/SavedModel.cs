@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using TorchSharp;
 using Zoo.Architectures;
 using Zoo.Files;
+using Zoo.Host.Cli;
 using Zoo.Host.Configuration;
 using Zoo.Host.Training;
 using Zoo.Kernels;
@@ -30,7 +31,7 @@ internal sealed record SavedModel(string RunPath, RunRecord Record, Checkpoint C
         RunFolder.RequireRun(path);
         var record = ReadRecord(path);
         var checkpoint = new CheckpointStore(RunFolder.CheckpointsOf(path), record.Keep).NewestWhole(note)
-            ?? throw new UserException($"The run '{path}' has no checkpoint yet. `zoo train --resume {path}` goes on with it.");
+            ?? throw new UserException($"The run '{path}' has no checkpoint yet. `zoo train --resume {ShellWord.Of(path)}` goes on with it.");
         return new SavedModel(path, record, checkpoint);
     }
 

@@ -279,7 +279,7 @@ internal sealed class TrainingRun
             var before = _savedStep is { } step ? $"The checkpoint of step {step:N0} is as it was" : "There is no earlier checkpoint";
             var message = $"The checkpoint of step {_trainer.StepsDone:N0} could not be written: {FileTrouble.Words(e)} {before}";
             if (last)
-                return new EnvironmentException($"{message}. Make room and run again with --resume {_folder.Path}.", e);
+                return new EnvironmentException($"{message}. Make room and run again with --resume {ShellWord.Of(_folder.Path)}.", e);
             _progress.Note($"{message}; training goes on.");
             return null;
         }
