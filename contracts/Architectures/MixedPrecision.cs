@@ -64,6 +64,26 @@ public static class MixedPrecision
         return [.. weights.Select((w, i) => Linear(x, w, biases?[i], arithmetic, kernels).MoveToOuterDisposeScope())];
     }
 
+    /// <summary>Two layers with GELU between them, y = W₂ gelu(W₁ x + b₁) + b₂: `gelu_mlp` where both products would be `linear`, else one after the other.</summary>
+    /// <param name="x">[..., in].</param>
+    /// <param name="inWeight">W₁, [hidden, in], as for <see cref="Linear"/>.</param>
+    /// <param name="inBias">b₁, [hidden], or null.</param>
+    /// <param name="outWeight">W₂, [out, hidden].</param>
+    /// <param name="outBias">b₂, [out], or null.</param>
+    /// <param name="tanh">Whether GELU is approximated by tanh.</param>
+    /// <param name="arithmetic">The run's.</param>
+    /// <param name="kernels">Which backends are wanted of `gelu_mlp`, or of `linear` and `gelu`.</param>
+    /// <returns>[..., out], in the type of <paramref name="x"/>.</returns>
+    public static Tensor GeluMlp(
+        Tensor x, Tensor inWeight, Tensor? inBias, Tensor outWeight, Tensor? outBias, bool tanh, ScalarType arithmetic, KernelChoice kernels)
+    {
+        if (IsOwn(x, inWeight, arithmetic) && outWeight.dtype == ScalarType.Float32 && outWeight.numel() <= MostOwnWeights)
+            return Kernels.GeluMlp.Apply(x, inWeight, inBias, outWeight, outBias, tanh, kernels);
+        using var scope = NewDisposeScope();
+        var hidden = Gelu.Apply(Linear(x, inWeight, inBias, arithmetic, kernels), tanh, kernels);
+        return Linear(hidden, outWeight, outBias, arithmetic, kernels).MoveToOuterDisposeScope();
+    }
+
     private static bool IsOwn(Tensor x, Tensor weight, ScalarType arithmetic) => arithmetic != ScalarType.BFloat16
         && x.device_type == DeviceType.CPU && x.dtype == ScalarType.Float32 && weight.dtype == ScalarType.Float32
         && weight.numel() <= MostOwnWeights && x.numel() >= LeastOwnRows * weight.size(1);

@@ -10,6 +10,6 @@ public static class CommonOps
         AdamWUpdate.Instance, SgdUpdate.Instance,
         BFloat16Linear.Instance,
         CausalConv.Instance, MatrixVector.Instance,
-        Gelu.Instance, SwiGlu.Instance, Rope.Instance, Attention.Instance, LinearProduct.Instance,
+        Gelu.Instance, SwiGlu.Instance, Rope.Instance, Attention.Instance, LinearProduct.Instance, GeluMlp.Instance,
     ];
 }

@@ -64,13 +64,16 @@ public sealed class Gelu : Op
 
     internal static bool UsesTanh(OpOptions options) => options.Get("approximate", "none") == "tanh";
 
-    /// <inheritdoc/>
-    protected override void Check(OpCall call)
+    /// <summary>Checks the option that ops with GELU have.</summary>
+    internal static void Check(string op, OpOptions options)
     {
-        var approximate = call.Options.Get("approximate", "none");
+        var approximate = options.Get("approximate", "none");
         if (approximate is not ("none" or "tanh"))
-            throw new UserException($"{Name}: 'approximate' is \"{approximate}\"; it must be \"none\" or \"tanh\".");
+            throw new UserException($"{op}: 'approximate' is \"{approximate}\"; it must be \"none\" or \"tanh\".");
     }
+
+    /// <inheritdoc/>
+    protected override void Check(OpCall call) => Check(Name, call.Options);
 
     /// <inheritdoc/>
     protected override NamedTensors Reference(NamedTensors inputs, OpOptions options)

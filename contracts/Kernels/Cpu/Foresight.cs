@@ -13,6 +13,8 @@ internal unsafe struct Foresight
     private readonly int _width, _each;
     private float* _start;
     private int _rows, _column;
+    private float* _other, _otherEnd;
+    private int _eachOfOther;
 
     /// <param name="start">The first row; null for nothing.</param>
     /// <param name="rows">How many.</param>
@@ -29,10 +31,23 @@ internal unsafe struct Foresight
         _each = (int)(((long)lines * rows + times - 1) / Math.Max(1, times));
     }
 
+    /// <summary>Asks for numbers that lie together as well, from now on, instead of what is left of others that lay together.</summary>
+    /// <param name="start">The first; null for nothing.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="times">How often <see cref="Ask"/> will be called until they are needed.</param>
+    public void And(float* start, long count, long times)
+    {
+        _other = start;
+        _otherEnd = start == null ? null : start + count;
+        _eachOfOther = (int)((count / LineFloats + times) / Math.Max(1, times));
+    }
+
     /// <summary>Asks for the next part, into the second cache: there may be more of it than the first one holds.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Ask()
     {
+        for (var i = 0; Sse.IsSupported && i < _eachOfOther && _other < _otherEnd; i++, _other += LineFloats)
+            Sse.Prefetch1(_other);
         for (var i = 0; Sse.IsSupported && i < _each && _rows > 0; i++)
         {
             Sse.Prefetch1(_start + _column);

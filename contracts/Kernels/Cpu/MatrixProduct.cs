@@ -21,6 +21,7 @@ internal static unsafe class MatrixProduct
     public const int PanelFloats = 4096;
 
     private const int Rows = 4;
+    private const int NoPanels = int.MaxValue;      // steps of k that a goes on for without a jump
     private const int Ahead = 8;        // rows asked for before their turn where they may lie far apart
 
     /// <summary>Steps of k at a time: two vectors of so many rows of b are 32 KB, the first cache.</summary>
@@ -63,23 +64,27 @@ internal static unsafe class MatrixProduct
     /// <param name="start">What the sums begin with; zero where null. It may be c.</param>
     /// <param name="startRow">From a row of it to the next; 0 for one row that all begin with.</param>
     /// <param name="ahead">What comes after the product; a part of it is asked for with every tile.</param>
+    /// <param name="aRun">Where a lies in panels: their width, after which its next column is <paramref name="aPanel"/> from the panel's first.</param>
+    /// <param name="aPanel">From a panel of a to the next.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void RunPanel<V>(
-        int m, int k, float* a, long aRow, long aStep, long aTile, float* panel, float* c, long cRow, float* start, long startRow, ref Foresight ahead)
+        int m, int k, float* a, long aRow, long aStep, long aTile, float* panel, float* c, long cRow, float* start, long startRow, ref Foresight ahead,
+        int aRun = NoPanels, long aPanel = 0)
         where V : struct, ILanes<V>
     {
+        var aJump = aRun == NoPanels ? 0 : aPanel - aRun * aStep;
         var width = PanelWidth<V>();
         var row = 0;
         for (; row + TileRows <= m; row += TileRows, a += aTile, c += TileRows * cRow, start = At(start, TileRows * startRow))
         {
             Prefetch.Column(c, TileRows, cRow, width);      // before the sums that go there: they take longer than it
             ahead.Ask();
-            SixByTwo<V>(k, a, aRow, aStep, panel, width, c, cRow, start, startRow);
+            SixByTwo<V>(k, a, aRow, aStep, aRun, aJump, panel, width, c, cRow, start, startRow);
         }
         for (; row < m; row += Rows, a += Rows * aRow, c += Rows * cRow, start = At(start, Rows * startRow))
         {
             ahead.Ask();
-            FourByTwo<V>(Math.Min(Rows, m - row), k, a, aRow, aStep, panel, width, c, cRow, start, startRow);
+            FourByTwo<V>(Math.Min(Rows, m - row), k, a, aRow, aStep, aRun, aJump, panel, width, c, cRow, start, startRow);
         }
     }
 
@@ -201,30 +206,35 @@ internal static unsafe class MatrixProduct
             var rows = left >= TileRows && left != 2 * Rows ? TileRows : Math.Min(Rows, left);
             var steps = Math.Clamp(first + row + rows - 1, 0, k);
             if (rows == TileRows)
-                SixByTwo<V>(steps, a + row * aRow, aRow, aStep, panel, bRow, c + row * cRow, cRow, At(start, row * startRow), startRow);
+                SixByTwo<V>(steps, a + row * aRow, aRow, aStep, NoPanels, 0, panel, bRow, c + row * cRow, cRow, At(start, row * startRow), startRow);
             else
-                FourByTwo<V>(rows, steps, a + row * aRow, aRow, aStep, panel, bRow, c + row * cRow, cRow, At(start, row * startRow), startRow);
+                FourByTwo<V>(rows, steps, a + row * aRow, aRow, aStep, NoPanels, 0, panel, bRow, c + row * cRow, cRow, At(start, row * startRow), startRow);
             row += rows;
         }
     }
 
+    // After each run of steps a jumps.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void SixByTwo<V>(int steps, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, float* start, long startRow)
+    private static void SixByTwo<V>(int steps, float* a, long aRow, long aStep, int run, long jump, float* b, long bRow, float* c, long cRow, float* start, long startRow)
         where V : struct, ILanes<V>
     {
         V c00 = V.Zero, c01 = V.Zero, c10 = V.Zero, c11 = V.Zero, c20 = V.Zero, c21 = V.Zero;
         V c30 = V.Zero, c31 = V.Zero, c40 = V.Zero, c41 = V.Zero, c50 = V.Zero, c51 = V.Zero;
         long r2 = 2 * aRow, r3 = 3 * aRow, r4 = 4 * aRow, r5 = 5 * aRow;      // one pointer moves, whatever the strides are
-        var i = 0;
-        for (; i + 4 <= steps; i += 4)      // four at a time: fewer moves between registers, and short sums end without a branch that nobody foresaw
+        for (; steps > 0; steps -= run, a += jump)
         {
-            Step();
-            Step();
-            Step();
-            Step();
+            var count = Math.Min(run, steps);
+            var i = 0;
+            for (; i + 4 <= count; i += 4)      // four at a time: fewer moves between registers, and short sums end without a branch that nobody foresaw
+            {
+                Step();
+                Step();
+                Step();
+                Step();
+            }
+            for (; i < count; i++)
+                Step();
         }
-        for (; i < steps; i++)
-            Step();
         Keep(c00, c01, c, start);
         Keep(c10, c11, c + cRow, At(start, startRow));
         Keep(c20, c21, c + 2 * cRow, At(start, 2 * startRow));
@@ -261,29 +271,32 @@ internal static unsafe class MatrixProduct
 
     // Rows that a has not are the last one once more: reckoned, and not stored.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void FourByTwo<V>(int rows, int steps, float* a, long aRow, long aStep, float* b, long bRow, float* c, long cRow, float* start, long startRow)
+    private static void FourByTwo<V>(int rows, int steps, float* a, long aRow, long aStep, int run, long jump, float* b, long bRow, float* c, long cRow, float* start, long startRow)
         where V : struct, ILanes<V>
     {
         var last = rows - 1;
         long r1 = Math.Min(1, last) * aRow, r2 = Math.Min(2, last) * aRow, r3 = last * aRow;
         V c00 = V.Zero, c01 = V.Zero, c10 = V.Zero, c11 = V.Zero, c20 = V.Zero, c21 = V.Zero, c30 = V.Zero, c31 = V.Zero;
-        for (var i = 0; i < steps; i++)
+        for (; steps > 0; steps -= run, a += jump)
         {
-            V b0 = V.Load(b), b1 = V.Load(b + V.Count);
-            var x = V.Create(*a);
-            V.AddProduct(x, b0, ref c00);
-            V.AddProduct(x, b1, ref c01);
-            x = V.Create(a[r1]);
-            V.AddProduct(x, b0, ref c10);
-            V.AddProduct(x, b1, ref c11);
-            x = V.Create(a[r2]);
-            V.AddProduct(x, b0, ref c20);
-            V.AddProduct(x, b1, ref c21);
-            x = V.Create(a[r3]);
-            V.AddProduct(x, b0, ref c30);
-            V.AddProduct(x, b1, ref c31);
-            a += aStep;
-            b += bRow;
+            for (var i = Math.Min(run, steps); i > 0; i--)
+            {
+                V b0 = V.Load(b), b1 = V.Load(b + V.Count);
+                var x = V.Create(*a);
+                V.AddProduct(x, b0, ref c00);
+                V.AddProduct(x, b1, ref c01);
+                x = V.Create(a[r1]);
+                V.AddProduct(x, b0, ref c10);
+                V.AddProduct(x, b1, ref c11);
+                x = V.Create(a[r2]);
+                V.AddProduct(x, b0, ref c20);
+                V.AddProduct(x, b1, ref c21);
+                x = V.Create(a[r3]);
+                V.AddProduct(x, b0, ref c30);
+                V.AddProduct(x, b1, ref c31);
+                a += aStep;
+                b += bRow;
+            }
         }
         Keep(c00, c01, c, start);
         if (last > 0)

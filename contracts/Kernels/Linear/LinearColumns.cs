@@ -61,6 +61,8 @@ internal unsafe struct LinearColumns : ISimdKernel
             for (var column = 0; column < padded; column += width)
             {
                 var panel = Panels + (long)column * Rows + (long)first * width;
+                var following = column + width < padded ? panel + (long)Rows * width : block + 1 < blocks ? Panels + (long)(first + count) * width : null;
+                ahead.And(following, (long)longest * width, strips);
                 var (c, cRow) = column < inPlace
                     ? ((nint)(C + First * CRow + column), CRow)
                     : ((nint)(beside + (long)Count * (column - inPlace)), width);

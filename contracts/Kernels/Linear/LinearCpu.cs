@@ -146,31 +146,39 @@ internal sealed unsafe class LinearCpu : OpKernel
                     if (sums != null)
                         Simd.Run(new LinearSums(rows, width, grad, sums));
                 }
-                var whole = new LinearColumns
-                {
-                    Rows = rows,
-                    Columns = byInput ? dim : width,
-                    A = byInput ? grad : x,
-                    ARow = byInput ? width : dim,
-                    Panels = panels,
-                    C = target,
-                    CRow = dim,
-                    IsTransposed = !byInput,
-                    Sums = byInput ? sums : null,
-                };
-                var count = byInput ? width : dim;
-                var piece = LinearColumns.OfAPiece(count);
-                WorkShare.For(Pieces(count, piece), i =>
-                {
-                    var (first, next) = (i * piece, (i + WorkShare.Threads) * piece);
-                    Simd.Run(whole with { First = first, Count = Math.Min(piece, count - first), NextFirst = next, NextCount = Math.Clamp(count - next, 0, piece) });
-                });
+                if (byInput)
+                    Columns(rows, width, grad, dim, panels, target, isTransposed: false, sums);
+                else
+                    Columns(rows, dim, x, width, panels, target, isTransposed: true, null);
             }
         }
         finally
         {
             NativeMemory.AlignedFree(panels);
         }
+    }
+
+    /// <summary>c = aᵀ b, or bᵀ a where it is to be transposed, for b in panels of all rows; and the sums of a's columns.</summary>
+    internal static void Columns(int rows, int count, float* a, int columns, float* panels, float* c, bool isTransposed, float* sums)
+    {
+        var whole = new LinearColumns
+        {
+            Rows = rows,
+            Columns = columns,
+            A = a,
+            ARow = count,
+            Panels = panels,
+            C = c,
+            CRow = isTransposed ? count : columns,
+            IsTransposed = isTransposed,
+            Sums = sums,
+        };
+        var piece = LinearColumns.OfAPiece(count);
+        WorkShare.For(Pieces(count, piece), i =>
+        {
+            var (first, next) = (i * piece, (i + WorkShare.Threads) * piece);
+            Simd.Run(whole with { First = first, Count = Math.Min(piece, count - first), NextFirst = next, NextCount = Count(next, count, piece) });
+        });
     }
 
     private static void OfBias(LinearSizes sizes, nint[] grads, float* gradBias)
@@ -193,19 +201,26 @@ internal sealed unsafe class LinearCpu : OpKernel
             Simd.Run(new LinearPacking(rows, first, Math.Min(RowsOfAPacking, rows - first), columns, source, panels));
         });
 
-    private static void Starts(float* bias, int count, float* starts)
+    /// <summary>What sums begin with: the bias up to whole panels, in <paramref name="starts"/>; null where there is none.</summary>
+    internal static float* Starts(float* bias, int count, float* starts)
     {
+        if (bias == null)
+            return null;
         new Span<float>(bias, count).CopyTo(new Span<float>(starts, count));
         new Span<float>(starts + count, LinearSizes.Padded(count) - count).Clear();
+        return starts;
     }
 
     /// <summary>The first row of the piece that a thread most likely takes after this one.</summary>
     private static int Following(int piece) => (piece + WorkShare.Threads) * RowsOfAPiece;
 
     /// <summary>How many rows a piece has.</summary>
-    private static int RowsFrom(int first, int rows) => Math.Clamp(rows - first, 0, RowsOfAPiece);
+    private static int RowsFrom(int first, int rows) => Count(first, rows, RowsOfAPiece);
 
-    private static int Pieces(int count, int size) => (count + size - 1) / size;
+    /// <summary>How many of all the piece that begins at <paramref name="first"/> has.</summary>
+    internal static int Count(int first, int all, int piece) => Math.Clamp(all - first, 0, piece);
+
+    internal static int Pieces(int count, int size) => (count + size - 1) / size;
 
     private static float* Allocate(long count) => (float*)NativeMemory.AlignedAlloc((nuint)Math.Max(16, count) * sizeof(float), 64);
 }

@@ -1,6 +1,5 @@
 using TorchSharp.Utils;
 using Zoo.Architectures;
-using Zoo.Kernels;
 using static TorchSharp.torch;
 
 namespace Zoo.MinRnn;
@@ -10,11 +9,11 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "0")] private readonly Dense _wide;
     [ComponentName(Name = "2")] private readonly Dense _narrow;
-    private readonly KernelChoice _kernels;
+    private readonly BuildContext _context;
 
     public FeedForward(MinLmConfig config, BuildContext context) : base(nameof(FeedForward))
     {
-        _kernels = context.Kernels;
+        _context = context;
         _wide = new Dense(config.ModelDim, config.FeedForwardDim, hasBias: true, context);
         _narrow = new Dense(config.FeedForwardDim, config.ModelDim, hasBias: true, context);
         RegisterComponents();
@@ -22,9 +21,6 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 
     /// <param name="x">[batch, time, dim].</param>
     /// <returns>[batch, time, dim].</returns>
-    public override Tensor forward(Tensor x)
-    {
-        using var scope = NewDisposeScope();
-        return _narrow.forward(Gelu.Apply(_wide.forward(x), kernels: _kernels)).MoveToOuterDisposeScope();
-    }
+    public override Tensor forward(Tensor x) =>
+        MixedPrecision.GeluMlp(x, _wide.weight, _wide.bias, _narrow.weight, _narrow.bias, tanh: false, _context.Dtype, _context.Kernels);
 }

@@ -34,6 +34,9 @@ internal sealed class LinearLayer : nn.Module<Tensor, Tensor>
     /// <summary>W, [out, in].</summary>
     public Parameter Weight => _weight;
 
+    /// <summary>b, [out]; null where there is none.</summary>
+    public Parameter? Bias => _bias;
+
     /// <summary>[..., in] to [..., out].</summary>
     public override Tensor forward(Tensor x) => MixedPrecision.Linear(x, _weight, _bias, _arithmetic, _kernels);
 

@@ -1,6 +1,5 @@
 using TorchSharp.Utils;
 using Zoo.Architectures;
-using Zoo.Kernels;
 using static TorchSharp.torch;
 
 namespace Zoo.SageAttention;
@@ -92,16 +91,17 @@ internal sealed class NanoGptBlock : nn.Module
         private readonly LinearLayer _output;
 
         private readonly bool _byTanh;
-        private readonly KernelChoice _kernels;
+        private readonly BuildContext _context;
 
         public FeedForwardPart(NanoGptConfig config, BuildContext context) : base(nameof(FeedForwardPart))
         {
             _input = new LinearLayer(config.ModelDim, 4 * config.ModelDim, config.HasBias, Spread, context);
             _output = new LinearLayer(4 * config.ModelDim, config.ModelDim, config.HasBias, ResidualSpread(config), context);
-            (_byTanh, _kernels) = (config.HasTanhGelu, context.Kernels);
+            (_byTanh, _context) = (config.HasTanhGelu, context);
             RegisterComponents();
         }
 
-        public Tensor Run(Tensor x) => _output.forward(Gelu.Apply(_input.forward(x), _byTanh, _kernels));
+        public Tensor Run(Tensor x) => MixedPrecision.GeluMlp(
+            x, _input.Weight, _input.Bias, _output.Weight, _output.Bias, _byTanh, _context.Dtype, _context.Kernels);
     }
 }

@@ -1,0 +1,178 @@
+using System.Runtime.InteropServices;
+using Zoo.Kernels.Cpu;
+
+namespace Zoo.Kernels;
+
+/// <summary>Both layers in C#, some rows at a time; hidden numbers lie in panels, as the products of backward want them. README.md beside this file has the plan.</summary>
+internal sealed unsafe class GeluMlpCpu : OpKernel
+{
+    private const int RowsOfAPiece = 96;        // whole tiles of six
+    private const string Activations = "activations";
+    private const string Slopes = "slopes";
+
+    public override string Backend => KernelChoice.Cpu;
+
+    public override bool ReadsOutput(string output) => false;
+
+    /// <summary>gelu and its derivative, [panel, row, column of the panel].</summary>
+    public override IReadOnlyList<KernelArraySpec> Saved(OpCall call)
+    {
+        var sizes = new GeluMlpSizes(call);
+        long[] shape = [sizes.Padded / LinearSizes.PanelWidth, sizes.Rows, LinearSizes.PanelWidth];
+        return [new(Activations, shape), new(Slopes, shape)];
+    }
+
+    public override void Forward(OpCall call, KernelArrays arrays)
+    {
+        var sizes = new GeluMlpSizes(call);
+        var (rows, dim, hidden, outputs, padded) = (sizes.Rows, sizes.Dim, sizes.Hidden, sizes.Outputs, sizes.Padded);
+        float* x = arrays["x"].Float32, y = arrays["y"].Float32, activations = arrays[Activations].Float32, slopes = arrays[Slopes].Float32;
+        float* inBias = arrays["in_bias"].Float32, outBias = arrays["out_bias"].Float32;
+        var (isKept, tanh) = (arrays[Activations].IsPresent, Gelu.UsesTanh(call.Options));
+        var paddedOutputs = LinearSizes.Padded(outputs);
+        using var memory = new Memory((long)padded * dim + (long)paddedOutputs * hidden + padded + paddedOutputs);
+        float* inPanels = memory.Take((long)padded * dim), outPanels = memory.Take((long)paddedOutputs * hidden);
+        float* inStart = LinearCpu.Starts(inBias, hidden, memory.Take(padded)), outStart = LinearCpu.Starts(outBias, outputs, memory.Take(paddedOutputs));
+        MatrixProduct.PackTransposed(hidden, dim, arrays["in_weight"].Float32, dim, inPanels, LinearSizes.PanelWidth);
+        MatrixProduct.PackTransposed(outputs, hidden, arrays["out_weight"].Float32, hidden, outPanels, LinearSizes.PanelWidth);
+        WorkShare.For(LinearCpu.Pieces(rows, RowsOfAPiece), i =>
+        {
+            var (first, next) = (i * RowsOfAPiece, (i + WorkShare.Threads) * RowsOfAPiece);
+            var count = LinearCpu.Count(first, rows, RowsOfAPiece);
+            var panelRows = isKept ? rows : RowsOfAPiece;
+            var panel = (long)panelRows * LinearSizes.PanelWidth;
+            var offset = (long)first * LinearSizes.PanelWidth;
+            using var own = new Memory(isKept ? 0 : (long)RowsOfAPiece * padded);
+            var piece = new GeluMlpForward
+            {
+                Rows = count,
+                Dim = dim,
+                Padded = padded,
+                Tanh = tanh,
+                X = x + (long)first * dim,
+                Panels = inPanels,
+                Start = inStart,
+                Activations = isKept ? activations + offset : own.Take(0),
+                Slopes = isKept ? slopes + offset : null,
+                Panel = panel,
+                Next = x + (long)next * dim,
+                NextRows = LinearCpu.Count(next, rows, RowsOfAPiece),
+            };
+            Simd.Run(piece);
+            Simd.Run(new LinearRows
+            {
+                Rows = count,
+                Columns = outputs,
+                Steps = hidden,
+                A = piece.Activations,
+                APanel = panel,
+                Panels = outPanels,
+                C = y + (long)first * outputs,
+                Start = outStart,
+            });
+        });
+    }
+
+    public override void Backward(OpCall call, KernelArrays arrays)
+    {
+        var gradY = arrays.Gradient("y");
+        if (!gradY.IsPresent)
+        {
+            foreach (var argument in call.Op.Arguments)
+            {
+                if (arrays.Gradient(argument.Name) is { IsPresent: true } unreached)
+                    unreached.Span.Clear();
+            }
+            return;
+        }
+        var sizes = new GeluMlpSizes(call);
+        float* gradInWeight = arrays.Gradient("in_weight").Float32, gradOutWeight = arrays.Gradient("out_weight").Float32;
+        float* gradInBias = arrays.Gradient("in_bias").Float32, gradOutBias = arrays.Gradient("out_bias").Float32;
+        var gradX = arrays.Gradient("x").Float32;
+        // In panels, each beside rows of ȳ or x, whose columns are fewer to copy.
+        if (gradOutWeight != null)
+            LinearCpu.Columns(sizes.Rows, sizes.Outputs, gradY.Float32, sizes.Hidden, arrays[Activations].Float32, gradOutWeight, isTransposed: false, gradOutBias);
+        else if (gradOutBias != null)
+            Simd.Run(new LinearSums(sizes.Rows, sizes.Outputs, gradY.Float32, gradOutBias));
+        if (gradX == null && gradInWeight == null && gradInBias == null)
+            return;
+        using var memory = new Memory((long)sizes.Rows * sizes.Padded);
+        var gradHidden = memory.Take(0);
+        OfHidden(sizes, arrays, gradHidden, gradX, gradInBias);
+        if (gradInWeight != null)
+            LinearCpu.Columns(sizes.Rows, sizes.Dim, arrays["x"].Float32, sizes.Hidden, gradHidden, gradInWeight, isTransposed: true, null);
+    }
+
+    /// <summary>The gradients before GELU, of x, and of b₁.</summary>
+    private static void OfHidden(GeluMlpSizes sizes, KernelArrays arrays, float* gradHidden, float* gradX, float* gradInBias)
+    {
+        var (rows, dim, hidden, outputs, padded) = (sizes.Rows, sizes.Dim, sizes.Hidden, sizes.Outputs, sizes.Padded);
+        float* gradY = arrays.Gradient("y").Float32, slopes = arrays[Slopes].Float32;
+        var (pieces, paddedDim) = (LinearCpu.Pieces(rows, RowsOfAPiece), LinearSizes.Padded(dim));
+        long outFloats = (long)outputs * padded, inFloats = gradX == null ? 0 : (long)hidden * paddedDim, sumFloats = gradInBias == null ? 0 : (long)pieces * padded;
+        using var memory = new Memory(outFloats + inFloats + sumFloats);
+        float* outPanels = memory.Take(outFloats), inPanels = memory.Take(inFloats), sums = gradInBias == null ? null : memory.Take(sumFloats);
+        MatrixProduct.Pack(outputs, hidden, arrays["out_weight"].Float32, hidden, outPanels, LinearSizes.PanelWidth);
+        if (gradX != null)
+            MatrixProduct.Pack(hidden, dim, arrays["in_weight"].Float32, dim, inPanels, LinearSizes.PanelWidth);
+        WorkShare.For(pieces, i =>
+        {
+            var (first, next) = (i * RowsOfAPiece, (i + WorkShare.Threads) * RowsOfAPiece);
+            var offset = (long)first * LinearSizes.PanelWidth;
+            var piece = new GeluMlpBackward
+            {
+                Rows = LinearCpu.Count(first, rows, RowsOfAPiece),
+                Outputs = outputs,
+                Padded = padded,
+                GradY = gradY + (long)first * outputs,
+                Panels = outPanels,
+                Slopes = slopes + offset,
+                GradHidden = gradHidden + offset,
+                Panel = (long)rows * LinearSizes.PanelWidth,
+                Sums = sums == null ? null : sums + (long)i * padded,
+                Next = gradY + (long)next * outputs,
+                NextRows = LinearCpu.Count(next, rows, RowsOfAPiece),
+            };
+            Simd.Run(piece);
+            if (gradX == null)
+                return;
+            Simd.Run(new LinearRows
+            {
+                Rows = piece.Rows,
+                Columns = dim,
+                Steps = hidden,
+                A = piece.GradHidden,
+                APanel = piece.Panel,
+                Panels = inPanels,
+                C = gradX + (long)first * dim,
+            });
+        });
+        if (gradInBias == null)
+            return;
+        new Span<float>(gradInBias, hidden).Clear();
+        for (var i = 0; i < pieces; i++)            // in order, whoever reckoned which
+        {
+            for (var j = 0; j < hidden; j++)
+                gradInBias[j] += sums[(long)i * padded + j];
+        }
+    }
+
+    /// <summary>Aligned memory, handed out piece by piece, each on a line of its own.</summary>
+    private sealed class Memory(long floats) : IDisposable
+    {
+        private const int Most = 4;             // pieces
+        private const int LineFloats = 16;
+
+        private readonly float* _start = (float*)NativeMemory.AlignedAlloc((nuint)(floats + Most * LineFloats) * sizeof(float), 64);
+        private long _taken;
+
+        public float* Take(long count)
+        {
+            var piece = _start + _taken;
+            _taken += (count + LineFloats - 1) / LineFloats * LineFloats;
+            return piece;
+        }
+
+        public void Dispose() => NativeMemory.AlignedFree(_start);
+    }
+}
