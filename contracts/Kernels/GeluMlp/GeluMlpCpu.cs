@@ -18,7 +18,7 @@ internal sealed unsafe class GeluMlpCpu : OpKernel
     public override IReadOnlyList<KernelArraySpec> Saved(OpCall call)
     {
         var sizes = new GeluMlpSizes(call);
-        long[] shape = [sizes.Padded / LinearSizes.PanelWidth, sizes.Rows, LinearSizes.PanelWidth];
+        long[] shape = [sizes.Padded / LinearSizes.PanelWidth, sizes.PanelRows, LinearSizes.PanelWidth];
         return [new(Activations, shape), new(Slopes, shape)];
     }
 
@@ -28,49 +28,37 @@ internal sealed unsafe class GeluMlpCpu : OpKernel
         var (rows, dim, hidden, outputs, padded) = (sizes.Rows, sizes.Dim, sizes.Hidden, sizes.Outputs, sizes.Padded);
         float* x = arrays["x"].Float32, y = arrays["y"].Float32, activations = arrays[Activations].Float32, slopes = arrays[Slopes].Float32;
         float* inBias = arrays["in_bias"].Float32, outBias = arrays["out_bias"].Float32;
-        var (isKept, tanh) = (arrays[Activations].IsPresent, Gelu.UsesTanh(call.Options));
+        var (isKept, tanh) = (activations != null, Gelu.UsesTanh(call.Options));
         var paddedOutputs = LinearSizes.Padded(outputs);
         using var memory = new Memory((long)padded * dim + (long)paddedOutputs * hidden + padded + paddedOutputs);
         float* inPanels = memory.Take((long)padded * dim), outPanels = memory.Take((long)paddedOutputs * hidden);
         float* inStart = LinearCpu.Starts(inBias, hidden, memory.Take(padded)), outStart = LinearCpu.Starts(outBias, outputs, memory.Take(paddedOutputs));
+        using var ownActivations = new Memory(isKept ? 0 : sizes.HiddenFloats);
+        if (!isKept)
+            activations = ownActivations.Take(0);
         MatrixProduct.PackTransposed(hidden, dim, arrays["in_weight"].Float32, dim, inPanels, LinearSizes.PanelWidth);
         MatrixProduct.PackTransposed(outputs, hidden, arrays["out_weight"].Float32, hidden, outPanels, LinearSizes.PanelWidth);
         WorkShare.For(LinearCpu.Pieces(rows, RowsOfAPiece), i =>
         {
             var (first, next) = (i * RowsOfAPiece, (i + WorkShare.Threads) * RowsOfAPiece);
-            var count = LinearCpu.Count(first, rows, RowsOfAPiece);
-            var panelRows = isKept ? rows : RowsOfAPiece;
-            var panel = (long)panelRows * LinearSizes.PanelWidth;
             var offset = (long)first * LinearSizes.PanelWidth;
-            using var own = new Memory(isKept ? 0 : (long)RowsOfAPiece * padded);
-            var piece = new GeluMlpForward
+            Simd.Run(new GeluMlpForward
             {
-                Rows = count,
+                Rows = LinearCpu.Count(first, rows, RowsOfAPiece),
                 Dim = dim,
                 Padded = padded,
                 Tanh = tanh,
                 X = x + (long)first * dim,
                 Panels = inPanels,
                 Start = inStart,
-                Activations = isKept ? activations + offset : own.Take(0),
+                Activations = activations + offset,
                 Slopes = isKept ? slopes + offset : null,
-                Panel = panel,
+                Panel = sizes.Panel,
                 Next = x + (long)next * dim,
                 NextRows = LinearCpu.Count(next, rows, RowsOfAPiece),
-            };
-            Simd.Run(piece);
-            Simd.Run(new LinearRows
-            {
-                Rows = count,
-                Columns = outputs,
-                Steps = hidden,
-                A = piece.Activations,
-                APanel = panel,
-                Panels = outPanels,
-                C = y + (long)first * outputs,
-                Start = outStart,
             });
         });
+        OfHidden(sizes, activations, outputs, outPanels, outStart, y);
     }
 
     public override void Backward(OpCall call, KernelArrays arrays)
@@ -91,35 +79,35 @@ internal sealed unsafe class GeluMlpCpu : OpKernel
         var gradX = arrays.Gradient("x").Float32;
         // In panels, each beside rows of ȳ or x, whose columns are fewer to copy.
         if (gradOutWeight != null)
-            LinearCpu.Columns(sizes.Rows, sizes.Outputs, gradY.Float32, sizes.Hidden, arrays[Activations].Float32, gradOutWeight, isTransposed: false, gradOutBias);
+            LinearCpu.Columns(sizes.Rows, sizes.Outputs, gradY.Float32, sizes.Hidden, arrays[Activations].Float32, sizes.PanelRows, gradOutWeight, isTransposed: false, gradOutBias);
         else if (gradOutBias != null)
             Simd.Run(new LinearSums(sizes.Rows, sizes.Outputs, gradY.Float32, gradOutBias));
         if (gradX == null && gradInWeight == null && gradInBias == null)
             return;
-        using var memory = new Memory((long)sizes.Rows * sizes.Padded);
+        using var memory = new Memory(sizes.HiddenFloats);
         var gradHidden = memory.Take(0);
-        OfHidden(sizes, arrays, gradHidden, gradX, gradInBias);
+        Hidden(sizes, arrays, gradHidden, gradInBias);
+        if (gradX != null)
+            OfX(sizes, arrays["in_weight"].Float32, gradHidden, gradX);
         if (gradInWeight != null)
-            LinearCpu.Columns(sizes.Rows, sizes.Dim, arrays["x"].Float32, sizes.Hidden, gradHidden, gradInWeight, isTransposed: true, null);
+            LinearCpu.Columns(sizes.Rows, sizes.Dim, arrays["x"].Float32, sizes.Hidden, gradHidden, sizes.PanelRows, gradInWeight, isTransposed: true, null);
     }
 
-    /// <summary>The gradients before GELU, of x, and of b₁.</summary>
-    private static void OfHidden(GeluMlpSizes sizes, KernelArrays arrays, float* gradHidden, float* gradX, float* gradInBias)
+    /// <summary>The gradients before GELU, and of b₁.</summary>
+    private static void Hidden(GeluMlpSizes sizes, KernelArrays arrays, float* gradHidden, float* gradInBias)
     {
-        var (rows, dim, hidden, outputs, padded) = (sizes.Rows, sizes.Dim, sizes.Hidden, sizes.Outputs, sizes.Padded);
+        var (rows, hidden, outputs, padded) = (sizes.Rows, sizes.Hidden, sizes.Outputs, sizes.Padded);
         float* gradY = arrays.Gradient("y").Float32, slopes = arrays[Slopes].Float32;
-        var (pieces, paddedDim) = (LinearCpu.Pieces(rows, RowsOfAPiece), LinearSizes.Padded(dim));
-        long outFloats = (long)outputs * padded, inFloats = gradX == null ? 0 : (long)hidden * paddedDim, sumFloats = gradInBias == null ? 0 : (long)pieces * padded;
-        using var memory = new Memory(outFloats + inFloats + sumFloats);
-        float* outPanels = memory.Take(outFloats), inPanels = memory.Take(inFloats), sums = gradInBias == null ? null : memory.Take(sumFloats);
+        var pieces = LinearCpu.Pieces(rows, RowsOfAPiece);
+        long outFloats = (long)outputs * padded, sumFloats = gradInBias == null ? 0 : (long)pieces * padded;
+        using var memory = new Memory(outFloats + sumFloats);
+        float* outPanels = memory.Take(outFloats), sums = gradInBias == null ? null : memory.Take(sumFloats);
         MatrixProduct.Pack(outputs, hidden, arrays["out_weight"].Float32, hidden, outPanels, LinearSizes.PanelWidth);
-        if (gradX != null)
-            MatrixProduct.Pack(hidden, dim, arrays["in_weight"].Float32, dim, inPanels, LinearSizes.PanelWidth);
         WorkShare.For(pieces, i =>
         {
             var (first, next) = (i * RowsOfAPiece, (i + WorkShare.Threads) * RowsOfAPiece);
             var offset = (long)first * LinearSizes.PanelWidth;
-            var piece = new GeluMlpBackward
+            Simd.Run(new GeluMlpBackward
             {
                 Rows = LinearCpu.Count(first, rows, RowsOfAPiece),
                 Outputs = outputs,
@@ -128,23 +116,10 @@ internal sealed unsafe class GeluMlpCpu : OpKernel
                 Panels = outPanels,
                 Slopes = slopes + offset,
                 GradHidden = gradHidden + offset,
-                Panel = (long)rows * LinearSizes.PanelWidth,
+                Panel = sizes.Panel,
                 Sums = sums == null ? null : sums + (long)i * padded,
                 Next = gradY + (long)next * outputs,
                 NextRows = LinearCpu.Count(next, rows, RowsOfAPiece),
-            };
-            Simd.Run(piece);
-            if (gradX == null)
-                return;
-            Simd.Run(new LinearRows
-            {
-                Rows = piece.Rows,
-                Columns = dim,
-                Steps = hidden,
-                A = piece.GradHidden,
-                APanel = piece.Panel,
-                Panels = inPanels,
-                C = gradX + (long)first * dim,
             });
         });
         if (gradInBias == null)
@@ -155,6 +130,38 @@ internal sealed unsafe class GeluMlpCpu : OpKernel
             for (var j = 0; j < hidden; j++)
                 gradInBias[j] += sums[(long)i * padded + j];
         }
+    }
+
+    /// <summary>∂x from the gradients before GELU.</summary>
+    private static void OfX(GeluMlpSizes sizes, float* weight, float* gradHidden, float* gradX)
+    {
+        using var memory = new Memory((long)sizes.Hidden * LinearSizes.Padded(sizes.Dim));
+        var panels = memory.Take(0);
+        MatrixProduct.Pack(sizes.Hidden, sizes.Dim, weight, sizes.Dim, panels, LinearSizes.PanelWidth);
+        OfHidden(sizes, gradHidden, sizes.Dim, panels, null, gradX);
+    }
+
+    /// <summary>The product of hidden numbers, or of their gradients, which lie in panels.</summary>
+    private static void OfHidden(GeluMlpSizes sizes, float* values, int columns, float* panels, float* start, float* target)
+    {
+        var (rows, width) = (sizes.Rows, LinearSizes.PanelWidth);
+        WorkShare.For(LinearCpu.Pieces(rows, RowsOfAPiece), i =>
+        {
+            var (first, next) = (i * RowsOfAPiece, (i + WorkShare.Threads) * RowsOfAPiece);
+            Simd.Run(new LinearRows
+            {
+                Rows = LinearCpu.Count(first, rows, RowsOfAPiece),
+                Columns = columns,
+                Steps = sizes.Hidden,
+                A = values + (long)first * width,
+                APanel = sizes.Panel,
+                Panels = panels,
+                C = target + (long)first * columns,
+                Start = start,
+                Next = values + (long)next * width,
+                NextRows = LinearCpu.Count(next, rows, RowsOfAPiece),
+            });
+        });
     }
 
     /// <summary>Aligned memory, handed out piece by piece, each on a line of its own.</summary>

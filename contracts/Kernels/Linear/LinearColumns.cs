@@ -18,6 +18,7 @@ internal unsafe struct LinearColumns : ISimdKernel
     public float* A;                            // [row, column of a]
     public long ARow;
     public float* Panels;                       // [row, column], in panels
+    public int PanelRows;                       // rows that there is room for in a panel
     public float* C;                            // [column of a, column], or transposed
     public long CRow;
     public bool IsTransposed;
@@ -60,8 +61,8 @@ internal unsafe struct LinearColumns : ISimdKernel
                 : new Foresight(NextCount == 0 ? null : A + NextFirst, longest, NextCount, ARow, times);
             for (var column = 0; column < padded; column += width)
             {
-                var panel = Panels + (long)column * Rows + (long)first * width;
-                var following = column + width < padded ? panel + (long)Rows * width : block + 1 < blocks ? Panels + (long)(first + count) * width : null;
+                var panel = Panels + (long)column * PanelRows + (long)first * width;
+                var following = column + width < padded ? panel + (long)PanelRows * width : block + 1 < blocks ? Panels + (long)(first + count) * width : null;
                 ahead.And(following, (long)longest * width, strips);
                 var (c, cRow) = column < inPlace
                     ? ((nint)(C + First * CRow + column), CRow)

@@ -147,9 +147,9 @@ internal sealed unsafe class LinearCpu : OpKernel
                         Simd.Run(new LinearSums(rows, width, grad, sums));
                 }
                 if (byInput)
-                    Columns(rows, width, grad, dim, panels, target, isTransposed: false, sums);
+                    Columns(rows, width, grad, dim, panels, rows, target, isTransposed: false, sums);
                 else
-                    Columns(rows, dim, x, width, panels, target, isTransposed: true, null);
+                    Columns(rows, dim, x, width, panels, rows, target, isTransposed: true, null);
             }
         }
         finally
@@ -159,7 +159,7 @@ internal sealed unsafe class LinearCpu : OpKernel
     }
 
     /// <summary>c = aᵀ b, or bᵀ a where it is to be transposed, for b in panels of all rows; and the sums of a's columns.</summary>
-    internal static void Columns(int rows, int count, float* a, int columns, float* panels, float* c, bool isTransposed, float* sums)
+    internal static void Columns(int rows, int count, float* a, int columns, float* panels, int panelRows, float* c, bool isTransposed, float* sums)
     {
         var whole = new LinearColumns
         {
@@ -168,6 +168,7 @@ internal sealed unsafe class LinearCpu : OpKernel
             A = a,
             ARow = count,
             Panels = panels,
+            PanelRows = panelRows,
             C = c,
             CRow = isTransposed ? count : columns,
             IsTransposed = isTransposed,

@@ -13,7 +13,7 @@ internal unsafe struct LinearRows : ISimdKernel
     public float* C;                            // [row, column]
     public float* Start;                        // what each row's sums begin with, up to whole panels; zero where null
     public bool Add;                            // to what c holds, instead
-    public float* Next;                         // what will be read after these rows, as many rows as wide; null for nothing
+    public float* Next;                         // the rows that will be read after these, which lie as they do; null for nothing
     public int NextRows;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -26,7 +26,9 @@ internal unsafe struct LinearRows : ISimdKernel
         var last = stackalloc float[rest > 0 ? Rows * width : 0];      // the last columns' tile, which c has no room for
         var blocks = Math.Max(1, (Steps * width + MatrixProduct.PanelFloats - 1) / MatrixProduct.PanelFloats);
         var tiles = (long)blocks * ((Columns + width - 1) / width) * ((Rows + MatrixProduct.TileRows - 1) / MatrixProduct.TileRows);
-        var ahead = new Foresight(Next, NextRows, Steps, Steps, tiles);
+        var ahead = APanel == 0
+            ? new Foresight(Next, NextRows, Steps, Steps, tiles)
+            : new Foresight(NextRows == 0 ? null : Next, (Steps + width - 1) / width, NextRows * width, APanel, tiles);
         var (aRow, aRun) = APanel == 0 ? (Steps, int.MaxValue) : (width, width);
         for (int block = 0, first = 0, end; block < blocks; block++, first = end)
         {

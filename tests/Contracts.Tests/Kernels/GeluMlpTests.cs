@@ -197,7 +197,9 @@ public sealed class GeluMlpTests
     private static void Check(NamedTensors inputs, bool tanh, string[] wanted)
     {
         manual_seed(2);
-        NamedTensors cotangents = new() { ["y"] = randn([.. inputs["x"].shape[..^1], inputs["out_weight"].shape[0]]) };
+        var outputs = inputs["out_weight"].shape[0];
+        // So that a hidden number's gradient, a sum over outputs, is about 1, and the errors are in units of its terms even where they cancel.
+        NamedTensors cotangents = new() { ["y"] = randn([.. inputs["x"].shape[..^1], outputs]) / Math.Sqrt(outputs * Math.Max(1, inputs["x"].numel() / inputs["x"].shape[2])) };
         var actual = Run(inputs, tanh, wanted, cotangents);
         var exact = KernelRun.Entry(GeluMlp.Instance, inputs, Options(tanh), cotangents, wanted, "reference", ScalarType.Float64);
         var (worst, what) = KernelRun.Difference(actual, exact);
