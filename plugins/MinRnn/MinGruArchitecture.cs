@@ -13,7 +13,7 @@ public sealed class MinGruArchitecture : MinLmArchitecture<MinGruConfig>
         OtherKinds = [ModelKind.VectorSequence],
         DefaultTask = "char-lm",
         Abilities = ModelAbilities.Step | ModelAbilities.ConstantMemoryStep | ModelAbilities.Causal | ModelAbilities.BFloat16,
-        Ops = ["mingru", "rms_norm", "cross_entropy"],
+        Ops = ["mingru", "rms_norm", "gelu_mlp", "cross_entropy"],
         Limits =
         [
             "The scan runs in linear space; the paper's runs over logarithms, which in float32 is a thousand times less exact. log_space says whether candidates pass g.",

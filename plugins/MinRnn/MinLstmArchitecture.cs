@@ -13,7 +13,7 @@ public sealed class MinLstmArchitecture : MinLmArchitecture<MinLstmConfig>
         OtherKinds = [ModelKind.VectorSequence],
         DefaultTask = "char-lm",
         Abilities = ModelAbilities.Step | ModelAbilities.ConstantMemoryStep | ModelAbilities.Causal | ModelAbilities.BFloat16,
-        Ops = ["minlstm", "rms_norm", "cross_entropy"],
+        Ops = ["minlstm", "rms_norm", "gelu_mlp", "cross_entropy"],
         Limits =
         [
             "The scan runs in linear space; the paper's runs over logarithms, which in float32 is a thousand times less exact. log_space says whether candidates pass g.",

@@ -28,7 +28,7 @@ public sealed class TransformerArchitecture : IModelArchitecture
         Kind = ModelKind.TokenModel,
         Aliases = [new ArchitectureAlias("nanogpt", "default"), new ArchitectureAlias("llama", "llama-tiny")],
         Abilities = ModelAbilities.Step | ModelAbilities.Causal | ModelAbilities.ConstantMemoryStep | ModelAbilities.BFloat16,
-        Ops = ["attention", "cross_entropy", "gelu", "layer_norm", "rms_norm", "rope", "sage_attention", "swiglu"],
+        Ops = ["attention", "cross_entropy", "gelu", "gelu_mlp", "layer_norm", "rms_norm", "rope", "sage_attention", "swiglu"],
         Limits =
         [
             "A sequence is at most block_size or max_position_embeddings long. The key and value cache is allocated once for that many tokens: a " +

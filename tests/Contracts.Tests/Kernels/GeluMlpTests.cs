@@ -8,7 +8,8 @@ namespace Zoo.Tests.Kernels;
 /// <summary>gelu_mlp: the kernel against the definition in float64.</summary>
 public sealed class GeluMlpTests
 {
-    private const double Tolerance = 1e-6;
+    /// <summary>Measured, in units of the largest value, at least 1: 9.4e-7, of y.</summary>
+    private const double Tolerance = 1.8e-6;
 
     private static readonly string[] Everything = ["x", "in_weight", "out_weight", "in_bias", "out_bias"];
 
