@@ -86,7 +86,7 @@ internal sealed class GenerateCommand : ZooCommand
             WeightStorage.RoundToBFloat16(model);
         Training.Threads.Use(arguments.GetValue(_threads)
             ?? ModelFactory.DefaultThreads(ModelFactory.ParameterCount(model), samples, torch.get_num_threads()));
-        var text = saved.ReadText();
+        var text = saved.ReadText(model);
         if (text is null)
             output.Note($"The run has no {RunFolder.TextName}, which says what ids mean: the prompt is ids, and so is what comes.");
         var writer = new TokenWriter(output, text, samples);

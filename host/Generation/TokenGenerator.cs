@@ -39,7 +39,7 @@ internal sealed class TokenGenerator(TokenModel model, Device device)
         if (model.MaximumLength is { } longest && (long)request.Prompt.Count + request.Count - 1 > longest)
         {
             var tooLong = request.Prompt.Count > longest ? $"of the prompt's {request.Prompt.Count:N0} it sees only the last ones, and " : "";
-            Note($"{model.GetName()} takes {longest:N0} tokens at once: {tooLong}whenever it is full it goes on from the last {WindowOf(longest):N0}.");
+            Note($"{model.GetName()} takes {Counted.Of(longest, "token")} at once: {tooLong}whenever it is full it goes on from the last {WindowOf(longest):N0}.");
         }
         var state = model.NewState(request.Samples);
         if (state is null)

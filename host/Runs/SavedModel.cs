@@ -68,11 +68,17 @@ internal sealed record SavedModel(string RunPath, RunRecord Record, Checkpoint C
     }
 
     /// <summary>What the ids of a text task mean; null where the run has no text.</summary>
-    /// <exception cref="BadFileException">The run's file is no encoding.</exception>
-    public TextEncoding? ReadText()
+    /// <param name="model">The run's model.</param>
+    /// <exception cref="BadFileException">The run's file is no encoding, or has ids that the model does not know.</exception>
+    public TextEncoding? ReadText(TokenModel model)
     {
         var path = Path.Combine(RunPath, RunFolder.TextName);
-        return File.Exists(path) ? TextEncoding.FromJson(RunJson.Read<JsonObject>(path, "a text encoding"), path) : null;
+        if (!File.Exists(path))
+            return null;
+        var text = TextEncoding.FromJson(RunJson.Read<JsonObject>(path, "a text encoding"), path);
+        return text.VocabSize <= model.VocabSize
+            ? text
+            : throw new BadFileException($"'{path}' has {text.VocabSize:N0} ids and the run's model {model.VocabSize:N0}: it is another run's. Put the run's own back, or remove it and use ids.");
     }
 
     /// <summary>Which tensors a published checkpoint had; null for a run that was trained here.</summary>

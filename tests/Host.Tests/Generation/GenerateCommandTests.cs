@@ -66,15 +66,19 @@ internal sealed class GenerateCommandTests
     }
 
     [Test]
+    public void Generate_TextOfAnotherRun_IsASentence()
+    {
+        var text = Path.Combine(CopyOfTheRun("other-text"), "text.json");
+        File.WriteAllText(text, """{"encoding":"bytes"}""");
+        var refused = ZooProcess.Run(["generate", Path.GetDirectoryName(text)!, "--prompt", "zzz", "--tokens", "3"]);
+        Assert.That((refused.ExitCode, refused.Output), Is.EqualTo((2, "")));
+        Assert.That(refused.Error, Does.Contain($"'{text}' has 256 ids and the run's model 52: it is another run's."));
+    }
+
+    [Test]
     public void Generate_RunWithoutWhatItsIdsMean_GivesIdsAndSaysSo()
     {
-        var run = Directory.CreateDirectory(Path.Combine(_folder.FullName, "no-text")).FullName;
-        foreach (var file in Directory.EnumerateFiles(_run, "*", SearchOption.AllDirectories))
-        {
-            var copy = Path.Combine(run, Path.GetRelativePath(_run, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(file, copy);
-        }
+        var run = CopyOfTheRun("no-text");
         File.Delete(Path.Combine(run, "text.json"));
 
         var outcome = ZooProcess.Run(["generate", run, "--prompt", "5 12", "--tokens", "3"]);
@@ -139,6 +143,18 @@ internal sealed class GenerateCommandTests
         Assert.That(record["late_over_early"] is null, Is.EqualTo(mode != "decode"));
         Assert.That(record["tokens_per_second"]!.GetValue<double>(), Is.Positive);
         Assert.That(record["peak_memory_bytes"]!.GetValue<long>(), Is.GreaterThan(record["memory_before_bytes"]!.GetValue<long>()));
+    }
+
+    private string CopyOfTheRun(string name)
+    {
+        var run = Path.Combine(_folder.FullName, name);
+        foreach (var file in Directory.EnumerateFiles(_run, "*", SearchOption.AllDirectories))
+        {
+            var copy = Path.Combine(run, Path.GetRelativePath(_run, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+        return run;
     }
 
     private ZooProcess.Outcome Generate(params string[] options) => ZooProcess.Run(["generate", _run, .. options]);
