@@ -103,6 +103,7 @@ internal sealed class GenerateCommand : ZooCommand
         output.Note($"{record.Model}, {(record.Imported ? record.Data : $"after step {saved.Checkpoint.State.Step:N0} on {record.Task}")}: {saved.Checkpoint.Path}");
 
         using var interrupt = new Interrupt();
+        WatchedOutput.Use();
         OpUsage.Reset();
         try
         {
@@ -117,6 +118,10 @@ internal sealed class GenerateCommand : ZooCommand
             writer.End();
             output.Error("Interrupted.");
             return ExitCode.Interrupted;
+        }
+        catch (IOException e) when (WatchedOutput.IsReaderGone(e))
+        {
+            return ExitCode.Interrupted;   // `zoo generate … | head` has what it wanted
         }
         catch (Exception e) when (MemoryShortage.Caused(e))
         {

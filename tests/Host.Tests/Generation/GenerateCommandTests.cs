@@ -145,6 +145,29 @@ internal sealed class GenerateCommandTests
         Assert.That(record["peak_memory_bytes"]!.GetValue<long>(), Is.GreaterThan(record["memory_before_bytes"]!.GetValue<long>()));
     }
 
+    /// <summary>As `zoo generate … | head` does.</summary>
+    [Test]
+    public void Generate_NobodyReadsAnyMore_Ends()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Ignore("Windows' pipes say it themselves.");
+        var start = new System.Diagnostics.ProcessStartInfo("dotnet", [Path.Combine(ZooProcess.Folder, "zoo.dll"), "generate", _run, "--tokens", "100000000", "--quiet"])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment.Remove("ZOO_PLUGINS");
+        using var process = System.Diagnostics.Process.Start(start)!;
+        var errors = process.StandardError.ReadToEndAsync();
+        Assert.That(process.StandardOutput.Read(), Is.Not.Negative, "something came");
+        process.StandardOutput.Close();
+        var ended = process.WaitForExit(TimeSpan.FromSeconds(60));
+        if (!ended)
+            process.Kill();
+        Assert.That(ended, "it goes on for nobody");
+        Assert.That((process.ExitCode, errors.Result), Is.EqualTo((130, "")));
+    }
+
     private string CopyOfTheRun(string name)
     {
         var run = Path.Combine(_folder.FullName, name);
