@@ -88,6 +88,34 @@ internal static unsafe class MatrixProduct
         }
     }
 
+    /// <summary>c = start + a·panel in one whole panel of any length: as many of its rows at a time as fit the first cache.</summary>
+    /// <param name="m">Rows of a and c.</param>
+    /// <param name="k">Columns of a, which lie together, and rows of the panel.</param>
+    /// <param name="a">[m, k].</param>
+    /// <param name="aRow">From a row of a to the next.</param>
+    /// <param name="panel">[k, width].</param>
+    /// <param name="c">[m, width], rows together.</param>
+    /// <param name="start">One row that all sums begin with; zero where null.</param>
+    /// <param name="ahead">A part of it is asked for with every tile, <see cref="PanelBlocks"/> times the tiles of m in all.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void RunLongPanel<V>(int m, int k, float* a, long aRow, float* panel, float* c, float* start, ref Foresight ahead)
+        where V : struct, ILanes<V>
+    {
+        var width = PanelWidth<V>();
+        var steps = PanelFloats / width;
+        for (int block = 0, blocks = PanelBlocks<V>(k); block < blocks; block++)
+        {
+            var first = block * steps;
+            RunPanel<V>(
+                m, Math.Min(steps, k - first), a + first, aRow, 1, TileRows * aRow, panel + (long)first * width, c, width,
+                block > 0 ? c : start, block > 0 ? width : 0, ref ahead);
+        }
+    }
+
+    /// <summary>In how many parts <see cref="RunLongPanel"/> takes a panel of so many rows.</summary>
+    public static int PanelBlocks<V>(int k)
+        where V : struct, ILanes<V> => Math.Max(1, (k + PanelFloats / PanelWidth<V>() - 1) / (PanelFloats / PanelWidth<V>()));
+
     /// <summary>The same with b in panels, each as wide as a tile: (k, j) at (j / width)·rows·width + k·width + j % width.</summary>
     /// <remarks>
     /// Rows of b that lie a power of two apart share few places of the first cache and drive each other out; in a panel they lie together.

@@ -21,22 +21,14 @@ internal unsafe struct GeluMlpBackward : ISimdKernel
         where V : struct, ILanes<V>
     {
         var width = MatrixProduct.PanelWidth<V>();
-        var steps = Math.Max(1, MatrixProduct.PanelFloats / width);
-        var tiles = (Rows + MatrixProduct.TileRows - 1) / MatrixProduct.TileRows;
-        var blocks = Math.Max(1, (Outputs + steps - 1) / steps);
-        var ahead = new Foresight(Next, NextRows, Outputs, Outputs, (long)Padded / width * blocks * tiles);
+        var tiles = (Rows + MatrixProduct.TileRows - 1) / MatrixProduct.TileRows * (long)MatrixProduct.PanelBlocks<V>(Outputs);   // of a panel
+        var ahead = new Foresight(Next, NextRows, Outputs, Outputs, Padded / width * tiles);
         for (var column = 0; column < Padded; column += width)
         {
             var target = GradHidden + column / width * Panel;
             var slopes = Slopes + column / width * Panel;
-            ahead.And(slopes, (long)Rows * width, (long)blocks * tiles);
-            for (var block = 0; block < blocks; block++)
-            {
-                var first = block * steps;
-                MatrixProduct.RunPanel<V>(
-                    Rows, Math.Min(steps, Outputs - first), GradY + first, Outputs, 1, MatrixProduct.TileRows * Outputs,
-                    Panels + (long)column * Outputs + (long)first * width, target, width, block > 0 ? target : null, width, ref ahead);
-            }
+            ahead.And(slopes, (long)Rows * width, tiles);
+            MatrixProduct.RunLongPanel<V>(Rows, Outputs, GradY, Outputs, Panels + (long)column * Outputs, target, null, ref ahead);
             Scale<V>(target, slopes, Rows, Sums == null ? null : Sums + column);
         }
     }

@@ -177,7 +177,7 @@ internal sealed unsafe class GeluMlpCpu : OpKernel
         {
             var piece = _start + _taken;
             _taken += (count + LineFloats - 1) / LineFloats * LineFloats;
-            return piece;
+            return _taken <= floats + Most * LineFloats ? piece : throw new InvalidOperationException($"{_taken} numbers were taken of {floats}.");
         }
 
         public void Dispose() => NativeMemory.AlignedFree(_start);

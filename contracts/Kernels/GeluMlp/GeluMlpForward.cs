@@ -22,23 +22,14 @@ internal unsafe struct GeluMlpForward : ISimdKernel
         where V : struct, ILanes<V>
     {
         var width = MatrixProduct.PanelWidth<V>();
-        var steps = Math.Max(1, MatrixProduct.PanelFloats / width);
-        var tiles = (Rows + MatrixProduct.TileRows - 1) / MatrixProduct.TileRows;
-        var blocks = Math.Max(1, (Dim + steps - 1) / steps);
-        var ahead = new Foresight(Next, NextRows, Dim, Dim, (long)Padded / width * blocks * tiles);
+        var tiles = (Rows + MatrixProduct.TileRows - 1) / MatrixProduct.TileRows * (long)MatrixProduct.PanelBlocks<V>(Dim);       // of a panel
+        var ahead = new Foresight(Next, NextRows, Dim, Dim, Padded / width * tiles);
         for (var column = 0; column < Padded; column += width)
         {
             var target = Activations + column / width * Panel;
             var slopes = Slopes == null ? null : Slopes + column / width * Panel;
-            ahead.And(slopes, (long)Rows * width, (long)blocks * tiles);
-            for (var block = 0; block < blocks; block++)
-            {
-                var first = block * steps;
-                var (start, startRow) = block > 0 ? ((nint)target, width) : ((nint)(Start == null ? null : Start + column), 0);
-                MatrixProduct.RunPanel<V>(
-                    Rows, Math.Min(steps, Dim - first), X + first, Dim, 1, MatrixProduct.TileRows * Dim, Panels + (long)column * Dim + (long)first * width,
-                    target, width, (float*)start, startRow, ref ahead);
-            }
+            ahead.And(slopes, (long)Rows * width, tiles);
+            MatrixProduct.RunLongPanel<V>(Rows, Dim, X, Dim, Panels + (long)column * Dim, target, Start == null ? null : Start + column, ref ahead);
             if (Tanh)
                 Activate<V, TanhGelu>(target, slopes, Rows * width);
             else
