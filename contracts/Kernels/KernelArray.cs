@@ -11,8 +11,12 @@ public readonly unsafe record struct KernelArray(nint Pointer, long Length)
     /// <summary>A tensor's own memory. The tensor must stay alive while it is used: `GC.KeepAlive` after the last use.</summary>
     /// <exception cref="ShapeException">The tensor is not contiguous.</exception>
     public static KernelArray Of(torch.Tensor tensor) => tensor.is_contiguous()
-        ? new(TensorData(tensor.Handle), tensor.numel()) { ElementBytes = (int)tensor.ElementSize }
+        ? OfContiguous(tensor)
         : throw new ShapeException($"A tensor of shape {Shape.Describe(tensor.shape)} is not contiguous; call contiguous() first.");
+
+    /// <summary>As <see cref="Of"/>, of a tensor that is known to be contiguous.</summary>
+    internal static KernelArray OfContiguous(torch.Tensor tensor) =>
+        new(TensorData(tensor.Handle), tensor.numel()) { ElementBytes = (int)tensor.ElementSize };
 
     /// <summary>Size of an element; 4 unless it is said.</summary>
     public int ElementBytes { get; init; } = sizeof(float);

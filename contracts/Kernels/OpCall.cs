@@ -13,7 +13,7 @@ public sealed class OpCall
         Inputs = inputs;
         Options = options;
         _sizes = sizes;
-        NeedsGradient = torch.is_grad_enabled() && inputs.Values.Any(t => t.requires_grad);
+        NeedsGradient = torch.is_grad_enabled() && RequiresGradient(inputs);
     }
 
     /// <summary>The op.</summary>
@@ -40,6 +40,16 @@ public sealed class OpCall
     /// <summary>As <see cref="Size"/>, for loops.</summary>
     /// <exception cref="OverflowException">It has more than 2^31 - 1 elements.</exception>
     public int Count(string axis) => checked((int)_sizes[axis]);
+
+    private static bool RequiresGradient(NamedTensors inputs)
+    {
+        foreach (var input in inputs.Values)
+        {
+            if (input.requires_grad)
+                return true;
+        }
+        return false;
+    }
 
     /// <summary>The op with the sizes of its axes, for messages: "linear_scan (B=8, L=512, D=512)".</summary>
     public override string ToString() => $"{Op.Name} ({string.Join(", ", _sizes.Select(s => $"{s.Key}={s.Value}"))})";

@@ -15,7 +15,54 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
     public override string Name => nameof(OpFunction);
 
     /// <summary>Runs the forward kernel and, where gradients are needed, records the backward one.</summary>
-    public static NamedTensors Run(OpCall call, OpKernel kernel, IReadOnlyList<KernelArraySpec> outputSpecs)
+    public static NamedTensors Run(OpCall call, OpKernel kernel, IReadOnlyList<KernelArraySpec> outputSpecs) =>
+        call.NeedsGradient ? RunForGradients(call, kernel, outputSpecs) : RunAlone(call, kernel, outputSpecs);
+
+    /// <summary>As short as it can be: small ops of inference take as long as the way to them.</summary>
+    private static NamedTensors RunAlone(OpCall call, OpKernel kernel, IReadOnlyList<KernelArraySpec> outputSpecs)
+    {
+        var first = call.Inputs.Values.First();
+        var arrays = new KernelArrays { Card = CardOf(first) };
+        var device = arrays.Card is null ? CPU : first.device;
+        NamedTensors? copies = null;
+        foreach (var (name, given) in call.Inputs)
+        {
+            var input = given;
+            if (!given.is_contiguous())
+                (copies ??= [])[name] = input = given.contiguous();
+            arrays.Add(name, KernelArray.OfContiguous(input));
+        }
+        var result = new NamedTensors();
+        try
+        {
+            foreach (var spec in outputSpecs)
+                arrays.Add(spec.Key, KernelArray.OfContiguous(result[spec.Name] = empty(spec.Shape, spec.Dtype, device)));
+            kernel.Forward(call, arrays);
+            GC.KeepAlive(call);
+            foreach (var argument in call.Op.Arguments)
+            {
+                if (argument.Updated && copies?.Find(argument.Name) is { } copy)
+                    call.Inputs[argument.Name].copy_(copy);
+            }
+            return result;
+        }
+        catch
+        {
+            foreach (var output in result.Values)
+                output.Dispose();
+            throw;
+        }
+        finally
+        {
+            if (copies is not null)
+            {
+                foreach (var copy in copies.Values)
+                    copy.Dispose();
+            }
+        }
+    }
+
+    private static NamedTensors RunForGradients(OpCall call, OpKernel kernel, IReadOnlyList<KernelArraySpec> outputSpecs)
     {
         using var scope = NewDisposeScope();
         var names = call.Inputs.Keys.ToArray();
@@ -31,7 +78,7 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
             }
             var device = inputs[0].device;
             outputs = Allocate(outputSpecs, device, arrays);
-            var savedSpecs = call.NeedsGradient ? kernel.Saved(call) : [];
+            var savedSpecs = kernel.Saved(call);
             saved = Allocate(savedSpecs, device, arrays);
             kernel.Forward(call, arrays);
             GC.KeepAlive(inputs);
@@ -42,20 +89,17 @@ internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
                     call.Inputs[names[i]].copy_(inputs[i]);
             }
 
-            if (call.NeedsGradient)
+            var invocation = new Invocation(call, kernel, names, outputSpecs, savedSpecs, inputs.Length, outputs, saved)
             {
-                var invocation = new Invocation(call, kernel, names, outputSpecs, savedSpecs, inputs.Length, outputs, saved)
-                {
-                    Wanted = [.. names.Select(n => call.Inputs[n].requires_grad)],
-                };
-                var arguments = new object[names.Length + 1];
-                arguments[0] = invocation;
-                using (enable_grad())
-                {
-                    for (var i = 0; i < names.Length; i++)
-                        arguments[i + 1] = AsInner(call.Inputs[names[i]]);
-                    outputs = apply(arguments);
-                }
+                Wanted = [.. names.Select(n => call.Inputs[n].requires_grad)],
+            };
+            var arguments = new object[names.Length + 1];
+            arguments[0] = invocation;
+            using (enable_grad())
+            {
+                for (var i = 0; i < names.Length; i++)
+                    arguments[i + 1] = AsInner(call.Inputs[names[i]]);
+                outputs = apply(arguments);
             }
         }
         var result = new NamedTensors();

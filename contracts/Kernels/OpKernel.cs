@@ -32,16 +32,16 @@ public abstract class OpKernel
     /// <summary><see cref="Reject"/>, after what holds for every kernel of this backend: device and element types.</summary>
     internal string? WhyNot(OpCall call)
     {
-        foreach (var (name, tensor) in call.Inputs)
+        foreach (var argument in call.Op.Arguments)
         {
-            var onCpu = tensor.device_type == DeviceType.CPU;
-            if (Backend == KernelChoice.Cpu && !onCpu)
-                return $"'{name}' is on {tensor.device}; the cpu backend needs it on the CPU";
-            var argument = call.Op.Arguments.First(a => a.Name == name);
+            if (call.Inputs.Find(argument.Name) is not { } tensor)
+                continue;
+            if (Backend == KernelChoice.Cpu && tensor.device_type != DeviceType.CPU)
+                return $"'{argument.Name}' is on {tensor.device}; the cpu backend needs it on the CPU";
             var fits = argument.Dtype is not null || tensor.dtype == torch.ScalarType.Float32
                 || (argument.MayBeBFloat16 && tensor.dtype == torch.ScalarType.BFloat16);
             if (!fits)
-                return $"'{name}' is {tensor.dtype}; the {Backend} backend is written for Float32";
+                return $"'{argument.Name}' is {tensor.dtype}; the {Backend} backend is written for Float32";
         }
         return Reject(call);
     }

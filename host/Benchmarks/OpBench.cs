@@ -235,10 +235,11 @@ internal static class OpBench
     private static void Forward(Func<NamedTensors, OpOptions, NamedTensors> run, NamedTensors inputs, OpOptions options, Timing timing)
     {
         using var noGrad = no_grad();
+        var isOnCard = IsOnCard(inputs);
         timing.Measure(() =>
         {
             run(inputs, options);
-            Finish(inputs);
+            Finish(isOnCard);
         });
     }
 
@@ -248,17 +249,20 @@ internal static class OpBench
         var leaves = new NamedTensors(inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.is_floating_point() ? i.Value.detach().requires_grad_() : i.Value)));
         cotangents ??= [.. run(leaves, options).Values.Where(o => o.requires_grad).Select(o => ones_like(o).MoveToOuterDisposeScope())];
         var given = cotangents;
+        var isOnCard = IsOnCard(inputs);
         timing.Measure(() =>
         {
             autograd.backward([.. run(leaves, options).Values.Where(o => o.requires_grad)], given);
-            Finish(leaves);
+            Finish(isOnCard);
         });
     }
 
     /// <summary>A card goes on working after the calls return.</summary>
-    private static void Finish(NamedTensors inputs)
+    private static void Finish(bool isOnCard)
     {
-        if (inputs.Values.Any(t => t.device_type == TorchSharp.DeviceType.CUDA))
+        if (isOnCard)
             cuda.synchronize();
     }
+
+    private static bool IsOnCard(NamedTensors inputs) => inputs.Values.Any(t => t.device_type == TorchSharp.DeviceType.CUDA);
 }
