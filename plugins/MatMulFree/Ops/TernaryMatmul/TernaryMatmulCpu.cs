@@ -9,6 +9,9 @@ namespace Zoo.MatMulFree.Ops.TernaryMatmul;
 /// <remarks>Sums are whole numbers, so no width, tile or number of threads changes a bit.</remarks>
 internal sealed unsafe class TernaryMatmulCpu : OpKernel
 {
+    /// <summary>Where the last call's codes lie: a guess at what the last cache holds, which changes no result.</summary>
+    private static nint _lastCodes;
+
     public override string Backend => KernelChoice.Cpu;
 
     public override void Forward(OpCall call, KernelArrays arrays)
@@ -33,7 +36,7 @@ internal sealed unsafe class TernaryMatmulCpu : OpKernel
                 Factors = (float*)(scratch + tokens * (tokenBytes + sizeof(int))),
                 Bias = arrays["bias"].Float32,
                 Y = arrays["y"].Float32,
-                IsFar = true,           // who calls an op does other things between two calls
+                IsFar = AreFar(arrays["weight"]),
             };
             var xScale = arrays["x_scale"].Float32;
             var wScale = arrays["w_scale"].Float32[0];
@@ -57,6 +60,13 @@ internal sealed unsafe class TernaryMatmulCpu : OpKernel
         {
             NativeMemory.AlignedFree(scratch);
         }
+    }
+
+    /// <summary>Whether codes come from memory: they are others than the last call's, or too many for the last cache.</summary>
+    private static bool AreFar(KernelArray codes)
+    {
+        var isAnother = Interlocked.Exchange(ref _lastCodes, codes.Pointer) != codes.Pointer;
+        return isAnother || TernaryProduct.AreFar(codes.Bytes);
     }
 
     public override void Backward(OpCall call, KernelArrays arrays) => throw new NotSupportedException("ternary_matmul has no gradients.");
