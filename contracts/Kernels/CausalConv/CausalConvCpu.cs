@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Zoo.Kernels.Cpu;
 
 namespace Zoo.Kernels;
@@ -19,68 +18,54 @@ internal sealed unsafe class CausalConvCpu : OpKernel
     public override void Forward(OpCall call, KernelArrays arrays)
     {
         var (dims, width) = (call.Count("D"), call.Count("K"));
-        var columns = Columns(arrays["weight"].Float32, dims, width);
-        try
+        using var columns = Columns(arrays["weight"].Float32, dims, width);
+        var whole = new CausalConvForward
         {
-            var whole = new CausalConvForward
-            {
-                Sizes = Sizes(call),
-                X = arrays["x"].Float32,
-                Columns = columns,
-                Bias = arrays["bias"].Float32,
-                Initial = arrays["initial"].Float32,
-                Y = arrays["y"].Float32,
-                Last = arrays["last"].Float32,
-            };
-            Share(call, (batch, first, count) => Simd.Run(whole with { Batch = batch, First = first, Count = count }));
-        }
-        finally
-        {
-            NativeMemory.AlignedFree(columns);
-        }
+            Sizes = Sizes(call),
+            X = arrays["x"].Float32,
+            Columns = columns.Start,
+            Bias = arrays["bias"].Float32,
+            Initial = arrays["initial"].Float32,
+            Y = arrays["y"].Float32,
+            Last = arrays["last"].Float32,
+        };
+        Share(call, (batch, first, count) => Simd.Run(whole with { Batch = batch, First = first, Count = count }));
     }
 
     public override void Backward(OpCall call, KernelArrays arrays)
     {
         var (batches, dims, width) = (call.Count("B"), call.Count("D"), call.Count("K"));
-        var columns = Columns(arrays["weight"].Float32, dims, width);
+        using var columns = Columns(arrays["weight"].Float32, dims, width);
         var rows = width + 1;                                     // a gradient of each column, and of the bias
-        var sums = Memory((long)batches * rows * dims);
-        try
+        using var ofPieces = new Scratch((long)batches * rows * dims);
+        var sums = ofPieces.Start;
+        var whole = new CausalConvBackward
         {
-            var whole = new CausalConvBackward
+            Sizes = Sizes(call),
+            X = arrays["x"].Float32,
+            Columns = columns.Start,
+            Bias = arrays["bias"].Float32,
+            Initial = arrays["initial"].Float32,
+            GradY = arrays.Gradient("y").Float32,
+            GradLast = arrays.Gradient("last").Float32,
+            GradX = arrays.Gradient("x").Float32,
+            GradInitial = arrays.Gradient("initial").Float32,
+            Sums = sums,
+        };
+        Share(call, (batch, first, count) => Simd.Run(whole with { Batch = batch, First = first, Count = count }));
+        float* gradWeight = arrays.Gradient("weight").Float32, gradBias = arrays.Gradient("bias").Float32;
+        for (var d = 0; d < dims; d++)
+        {
+            for (var row = 0; row < rows; row++)
             {
-                Sizes = Sizes(call),
-                X = arrays["x"].Float32,
-                Columns = columns,
-                Bias = arrays["bias"].Float32,
-                Initial = arrays["initial"].Float32,
-                GradY = arrays.Gradient("y").Float32,
-                GradLast = arrays.Gradient("last").Float32,
-                GradX = arrays.Gradient("x").Float32,
-                GradInitial = arrays.Gradient("initial").Float32,
-                Sums = sums,
-            };
-            Share(call, (batch, first, count) => Simd.Run(whole with { Batch = batch, First = first, Count = count }));
-            float* gradWeight = arrays.Gradient("weight").Float32, gradBias = arrays.Gradient("bias").Float32;
-            for (var d = 0; d < dims; d++)
-            {
-                for (var row = 0; row < rows; row++)
-                {
-                    var target = row < width ? gradWeight == null ? null : gradWeight + (long)d * width + row : gradBias == null ? null : gradBias + d;
-                    if (target == null)
-                        continue;
-                    var sum = 0f;
-                    for (var batch = 0; batch < batches; batch++)
-                        sum += sums[((long)batch * rows + row) * dims + d];
-                    *target = sum;
-                }
+                var target = row < width ? gradWeight == null ? null : gradWeight + (long)d * width + row : gradBias == null ? null : gradBias + d;
+                if (target == null)
+                    continue;
+                var sum = 0f;
+                for (var batch = 0; batch < batches; batch++)
+                    sum += sums[((long)batch * rows + row) * dims + d];
+                *target = sum;
             }
-        }
-        finally
-        {
-            NativeMemory.AlignedFree(columns);
-            NativeMemory.AlignedFree(sums);
         }
     }
 
@@ -88,18 +73,17 @@ internal sealed unsafe class CausalConvCpu : OpKernel
         new(call.Count("L"), call.Count("D"), call.Count("K"), call.Options.Get("silu", false));
 
     /// <summary>The weight with its columns as rows: [width, dim].</summary>
-    private static float* Columns(float* weight, int dims, int width)
+    private static Scratch Columns(float* weight, int dims, int width)
     {
-        var columns = Memory((long)dims * width);
+        var memory = new Scratch((long)dims * width);
+        var columns = memory.Start;
         for (var k = 0; k < width; k++)
         {
             for (var d = 0; d < dims; d++)
                 columns[(long)k * dims + d] = weight[(long)d * width + k];
         }
-        return columns;
+        return memory;
     }
-
-    private static float* Memory(long count) => (float*)NativeMemory.AlignedAlloc((nuint)Math.Max(1, count) * sizeof(float), 64);
 
     /// <summary>Runs <paramref name="piece"/> (batch, first dimension, count) for all dimensions of all sequences.</summary>
     private static void Share(OpCall call, Action<int, int, int> piece)

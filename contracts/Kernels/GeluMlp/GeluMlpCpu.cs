@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Zoo.Kernels.Cpu;
 
 namespace Zoo.Kernels;
@@ -30,12 +29,12 @@ internal sealed unsafe class GeluMlpCpu : OpKernel
         float* inBias = arrays["in_bias"].Float32, outBias = arrays["out_bias"].Float32;
         var (isKept, tanh) = (activations != null, Gelu.UsesTanh(call.Options));
         var paddedOutputs = LinearSizes.Padded(outputs);
-        using var memory = new Memory((long)padded * dim + (long)paddedOutputs * hidden + padded + paddedOutputs);
+        using var memory = new Scratch((long)padded * dim + (long)paddedOutputs * hidden + padded + paddedOutputs, parts: 4);
         float* inPanels = memory.Take((long)padded * dim), outPanels = memory.Take((long)paddedOutputs * hidden);
         float* inStart = LinearCpu.Starts(inBias, hidden, memory.Take(padded)), outStart = LinearCpu.Starts(outBias, outputs, memory.Take(paddedOutputs));
-        using var ownActivations = new Memory(isKept ? 0 : sizes.HiddenFloats);
+        using var ownActivations = new Scratch(isKept ? 0 : sizes.HiddenFloats);
         if (!isKept)
-            activations = ownActivations.Take(0);
+            activations = ownActivations.Start;
         MatrixProduct.PackTransposed(hidden, dim, arrays["in_weight"].Float32, dim, inPanels, LinearSizes.PanelWidth);
         MatrixProduct.PackTransposed(outputs, hidden, arrays["out_weight"].Float32, hidden, outPanels, LinearSizes.PanelWidth);
         WorkShare.For(LinearCpu.Pieces(rows, RowsOfAPiece), i =>
@@ -84,8 +83,8 @@ internal sealed unsafe class GeluMlpCpu : OpKernel
             Simd.Run(new LinearSums(sizes.Rows, sizes.Outputs, gradY.Float32, gradOutBias));
         if (gradX == null && gradInWeight == null && gradInBias == null)
             return;
-        using var memory = new Memory(sizes.HiddenFloats);
-        var gradHidden = memory.Take(0);
+        using var memory = new Scratch(sizes.HiddenFloats);
+        var gradHidden = memory.Start;
         Hidden(sizes, arrays, gradHidden, gradInBias);
         if (gradX != null)
             OfX(sizes, arrays["in_weight"].Float32, gradHidden, gradX);
@@ -100,7 +99,7 @@ internal sealed unsafe class GeluMlpCpu : OpKernel
         float* gradY = arrays.Gradient("y").Float32, slopes = arrays[Slopes].Float32;
         var pieces = LinearCpu.Pieces(rows, RowsOfAPiece);
         long outFloats = (long)outputs * padded, sumFloats = gradInBias == null ? 0 : (long)pieces * padded;
-        using var memory = new Memory(outFloats + sumFloats);
+        using var memory = new Scratch(outFloats + sumFloats, parts: 2);
         float* outPanels = memory.Take(outFloats), sums = gradInBias == null ? null : memory.Take(sumFloats);
         MatrixProduct.Pack(outputs, hidden, arrays["out_weight"].Float32, hidden, outPanels, LinearSizes.PanelWidth);
         WorkShare.For(pieces, i =>
@@ -135,8 +134,8 @@ internal sealed unsafe class GeluMlpCpu : OpKernel
     /// <summary>∂x from the gradients before GELU.</summary>
     private static void OfX(GeluMlpSizes sizes, float* weight, float* gradHidden, float* gradX)
     {
-        using var memory = new Memory((long)sizes.Hidden * LinearSizes.Padded(sizes.Dim));
-        var panels = memory.Take(0);
+        using var memory = new Scratch((long)sizes.Hidden * LinearSizes.Padded(sizes.Dim));
+        var panels = memory.Start;
         MatrixProduct.Pack(sizes.Hidden, sizes.Dim, weight, sizes.Dim, panels, LinearSizes.PanelWidth);
         OfHidden(sizes, gradHidden, sizes.Dim, panels, null, gradX);
     }
@@ -162,24 +161,5 @@ internal sealed unsafe class GeluMlpCpu : OpKernel
                 NextRows = LinearCpu.Count(next, rows, RowsOfAPiece),
             });
         });
-    }
-
-    /// <summary>Aligned memory, handed out piece by piece, each on a line of its own.</summary>
-    private sealed class Memory(long floats) : IDisposable
-    {
-        private const int Most = 4;             // pieces
-        private const int LineFloats = 16;
-
-        private readonly float* _start = (float*)NativeMemory.AlignedAlloc((nuint)(floats + Most * LineFloats) * sizeof(float), 64);
-        private long _taken;
-
-        public float* Take(long count)
-        {
-            var piece = _start + _taken;
-            _taken += (count + LineFloats - 1) / LineFloats * LineFloats;
-            return _taken <= floats + Most * LineFloats ? piece : throw new InvalidOperationException($"{_taken} numbers were taken of {floats}.");
-        }
-
-        public void Dispose() => NativeMemory.AlignedFree(_start);
     }
 }

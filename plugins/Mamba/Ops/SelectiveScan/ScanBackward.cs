@@ -26,7 +26,7 @@ internal unsafe struct ScanBackward : ISimdKernel
         var chunk = ScanSizes.ChunkLength;
         var tile = chunk * width;
         using var scratch = new Scratch(s.PanelStates + 14 * tile + (2 * s.BlocksPerPanel + 1) * width);
-        var carried = scratch.Pointer;
+        var carried = scratch.Start;
         var delta = carried + s.PanelStates;
         var input = delta + tile;
         var u = input + tile;

@@ -23,7 +23,7 @@ internal unsafe struct ScanForward : ISimdKernel
         var (firstChannel, channelCount) = (s.FirstChannel(Panel), s.ChannelCount(Panel));
         var chunk = ScanSizes.ChunkLength;
         using var scratch = new Scratch(s.PanelStates + 8 * chunk * width + (2 * s.BlocksPerPanel + 1) * width);
-        var state = scratch.Pointer;
+        var state = scratch.Start;
         var delta = state + s.PanelStates;
         var input = delta + chunk * width;
         var u = input + chunk * width;

@@ -19,7 +19,7 @@ internal sealed unsafe class SelectiveScanCpu(bool timeLast) : OpKernel
         var s = new ScanSizes(call, timeLast, arrays);
         using var packedA = new Scratch((long)s.Panels * s.PanelStates);
         using var shared = new Scratch((long)s.Batch * s.Groups * s.Length * s.StepPairs);
-        Pack(s, arrays, packedA.Pointer, shared.Pointer);
+        Pack(s, arrays, packedA.Start, shared.Start);
         var whole = new ScanForward
         {
             Sizes = s,
@@ -28,8 +28,8 @@ internal sealed unsafe class SelectiveScanCpu(bool timeLast) : OpKernel
             Delta = arrays["delta"].Float32,
             Z = arrays["z"].Float32,
             Y = arrays["y"].Float32,
-            PackedA = packedA.Pointer,
-            Shared = shared.Pointer,
+            PackedA = packedA.Start,
+            Shared = shared.Start,
             Skip = arrays["D"].Float32,
             Bias = arrays["delta_bias"].Float32,
             Initial = arrays["initial_state"].Float32,
@@ -50,7 +50,7 @@ internal sealed unsafe class SelectiveScanCpu(bool timeLast) : OpKernel
         using var sumShared = new Scratch(items * s.Length * s.StepPairs);
         using var sumSkip = new Scratch(channels);
         using var sumBias = new Scratch(channels);
-        Pack(s, arrays, packedA.Pointer, shared.Pointer);
+        Pack(s, arrays, packedA.Start, shared.Start);
         var whole = new ScanBackward
         {
             Sizes = s,
@@ -58,8 +58,8 @@ internal sealed unsafe class SelectiveScanCpu(bool timeLast) : OpKernel
             U = arrays["u"].Float32,
             Delta = arrays["delta"].Float32,
             Z = arrays["z"].Float32,
-            PackedA = packedA.Pointer,
-            Shared = shared.Pointer,
+            PackedA = packedA.Start,
+            Shared = shared.Start,
             Skip = arrays["D"].Float32,
             Bias = arrays["delta_bias"].Float32,
             Starts = arrays[Starts].Float32,
@@ -69,25 +69,25 @@ internal sealed unsafe class SelectiveScanCpu(bool timeLast) : OpKernel
             GradDelta = arrays.Gradient("delta").Float32,
             GradZ = arrays.Gradient("z").Float32,
             GradInitial = arrays.Gradient("initial_state").Float32,
-            SumA = sumA.Pointer,
-            SumShared = sumShared.Pointer,
-            SumSkip = sumSkip.Pointer,
-            SumBias = sumBias.Pointer,
+            SumA = sumA.Start,
+            SumShared = sumShared.Start,
+            SumSkip = sumSkip.Start,
+            SumBias = sumBias.Start,
         };
         WorkShare.For((int)items, item => Simd.Run(whole with { Batch = item / s.Panels, Panel = item % s.Panels }));
 
         if (arrays.Gradient("A").Float32 is var gradA && gradA != null)
-            ScanPacking.SumA(s, sumA.Pointer, gradA);
+            ScanPacking.SumA(s, sumA.Start, gradA);
         float* gradB = arrays.Gradient("B").Float32, gradC = arrays.Gradient("C").Float32;
         if (gradB != null || gradC != null)
         {
-            var sums = sumShared.Pointer;
+            var sums = sumShared.Start;
             WorkShare.For(s.Batch, batch => ScanPacking.SumShared(s, sums, batch, gradB, gradC));
         }
         if (arrays.Gradient("D").Float32 is var gradSkip && gradSkip != null)
-            ScanPacking.SumChannels(s, sumSkip.Pointer, gradSkip);
+            ScanPacking.SumChannels(s, sumSkip.Start, gradSkip);
         if (arrays.Gradient("delta_bias").Float32 is var gradBias && gradBias != null)
-            ScanPacking.SumChannels(s, sumBias.Pointer, gradBias);
+            ScanPacking.SumChannels(s, sumBias.Start, gradBias);
     }
 
     private static void Pack(ScanSizes s, KernelArrays arrays, float* packedA, float* shared)

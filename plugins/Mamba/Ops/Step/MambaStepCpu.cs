@@ -17,7 +17,7 @@ internal sealed unsafe class MambaStepCpu : OpKernel
     {
         int batch = call.Count("B"), dim = call.Count("D"), inner = call.Count("E"), states = call.Count("N"), rank = call.Count("R");
         using var scratch = new Scratch((long)batch * (dim + 4 * inner + rank + 2 * states));
-        var normed = scratch.Pointer;
+        var normed = scratch.Start;
         var x = normed + (long)batch * dim;
         var z = x + (long)batch * inner;
         var u = z + (long)batch * inner;

@@ -53,7 +53,7 @@ internal sealed unsafe class BitLinearBackward
         var tiles = (_chunkRows + RowsOfTile - 1) / RowsOfTile;
         using var memory = new Scratch(
             _chunkRows + (long)_chunkRows * _stride                                     // rates, rounded activations
-            + (ofInput ? (long)_chunkRows * _stride + (long)_chunkOutputs * _sizes.Inputs + (long)tiles * _stride : 0));
+            + (ofInput ? (long)_chunkRows * _stride + (long)_chunkOutputs * _sizes.Inputs + (long)tiles * _stride : 0), parts: 5);
         float* rates = memory.Take(_chunkRows), rounded = memory.Take((long)_chunkRows * _stride);
         float* gradNormed = null, weights = null, parts = null;
         if (ofInput)

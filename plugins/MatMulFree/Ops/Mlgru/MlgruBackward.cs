@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Zoo.Kernels.Cpu;
-using Zoo.MatMulFree.Ops.Kernels;
 
 namespace Zoo.MatMulFree.Ops.Mlgru;
 
@@ -29,14 +28,14 @@ internal unsafe struct MlgruBackward : ISimdKernel
             Input = Input + start,
             Forget = Forget + start,
             States = States + start,
-            Bound = Memory.At(Bound, first),
-            Initial = Memory.At(Initial, state),
-            GradStates = Memory.At(GradStates, start),
-            GradLast = Memory.At(GradLast, state),
-            GradInput = Memory.At(GradInput, start),
-            GradForget = Memory.At(GradForget, start),
-            GradInitial = Memory.At(GradInitial, state),
-            GradBound = Memory.At(GradBound, state),
+            Bound = Pointers.At(Bound, first),
+            Initial = Pointers.At(Initial, state),
+            GradStates = Pointers.At(GradStates, start),
+            GradLast = Pointers.At(GradLast, state),
+            GradInput = Pointers.At(GradInput, start),
+            GradForget = Pointers.At(GradForget, start),
+            GradInitial = Pointers.At(GradInitial, state),
+            GradBound = Pointers.At(GradBound, state),
         };
     }
 
@@ -58,7 +57,7 @@ internal unsafe struct MlgruBackward : ISimdKernel
         {
             var row = t * Stride;
             float* input = Input + row, forget = Forget + row, before = t > 0 ? States + row - Stride : Initial == null ? zeros : Initial;
-            float* given = GradStates == null ? zeros : GradStates + row, toInput = Memory.At(GradInput, row), toForget = Memory.At(GradForget, row);
+            float* given = GradStates == null ? zeros : GradStates + row, toInput = Pointers.At(GradInput, row), toForget = Pointers.At(GradForget, row);
             for (var i = 0; i < whole; i += V.Count)
             {
                 var gates = new MlgruGates<V>(V.Load(input + i), V.Load(forget + i), V.Load(bound + i));

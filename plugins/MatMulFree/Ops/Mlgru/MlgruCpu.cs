@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using Zoo.Kernels;
 using Zoo.Kernels.Cpu;
-using Zoo.MatMulFree.Ops.Kernels;
 
 namespace Zoo.MatMulFree.Ops.Mlgru;
 

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Zoo.Kernels.Cpu;
-using Zoo.MatMulFree.Ops.Kernels;
 
 namespace Zoo.MatMulFree.Ops.Mlgru;
 
@@ -23,8 +22,8 @@ internal unsafe struct MlgruForward : ISimdKernel
             Count = count,
             Input = Input + start,
             Forget = Forget + start,
-            Bound = Memory.At(Bound, first),
-            Initial = Memory.At(Initial, state),
+            Bound = Pointers.At(Bound, first),
+            Initial = Pointers.At(Initial, state),
             States = States + start,
             Last = Last + state,
         };

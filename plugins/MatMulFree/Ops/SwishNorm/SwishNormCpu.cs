@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using Zoo.Kernels;
 using Zoo.Kernels.Cpu;
-using Zoo.MatMulFree.Ops.Kernels;
 
 namespace Zoo.MatMulFree.Ops.SwishNorm;
 
@@ -60,7 +59,7 @@ internal sealed unsafe class SwishNormCpu : OpKernel
             GradGate = arrays.Gradient("gate").Float32,
         };
         Share(rows, dim, (piece, first, end) =>
-            Simd.Run(whole with { First = first, End = end, GradWeight = Memory.At(ofPieces, (long)piece * dim) }));
+            Simd.Run(whole with { First = first, End = end, GradWeight = Pointers.At(ofPieces, (long)piece * dim) }));
         if (gradWeight == null)
             return;
         NativeMemory.Clear(gradWeight, (nuint)dim * sizeof(float));

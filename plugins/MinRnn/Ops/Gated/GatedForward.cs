@@ -27,12 +27,12 @@ internal unsafe struct GatedForward<TCell> : ISimdKernel
             Count = count,
             X = X + start,
             First = First + start,
-            Second = Memory.At(Second, start),
-            OutputGate = Memory.At(OutputGate, start),
-            Initial = Memory.At(Initial, state),
-            States = Memory.At(States, start),
-            Outputs = Memory.At(Outputs, start),
-            Last = Memory.At(Last, state),
+            Second = Pointers.At(Second, start),
+            OutputGate = Pointers.At(OutputGate, start),
+            Initial = Pointers.At(Initial, state),
+            States = Pointers.At(States, start),
+            Outputs = Pointers.At(Outputs, start),
+            Last = Pointers.At(Last, state),
         };
     }
 
@@ -48,9 +48,9 @@ internal unsafe struct GatedForward<TCell> : ISimdKernel
         for (var t = 0; t < Length; t++)
         {
             var row = t * Stride;
-            var outputs = TCell.HasOutputGate ? Outputs + row : Memory.At(States, row);
-            var kept = TCell.HasOutputGate ? Memory.At(States, row) : null;
-            Row<V>(X + row, First + row, Memory.At(Second, row), Memory.At(OutputGate, row), state, outputs, kept, whole);
+            var outputs = TCell.HasOutputGate ? Outputs + row : Pointers.At(States, row);
+            var kept = TCell.HasOutputGate ? Pointers.At(States, row) : null;
+            Row<V>(X + row, First + row, Pointers.At(Second, row), Pointers.At(OutputGate, row), state, outputs, kept, whole);
             if (whole < count)
                 Rest<V>(row, state, outputs, kept, whole);
         }

@@ -26,13 +26,13 @@ internal unsafe struct LruScanBackward : ISimdKernel
         {
             Count = count,
             Lambda = Lambda + first,
-            Initial = Memory.At(Initial, state),
+            Initial = Pointers.At(Initial, state),
             States = States + start,
-            GradStates = Memory.At(GradStates, start),
-            GradLast = Memory.At(GradLast, state),
-            GradX = Memory.At(GradX, start),
-            GradInitial = Memory.At(GradInitial, state),
-            GradLambda = Memory.At(GradLambda, state),
+            GradStates = Pointers.At(GradStates, start),
+            GradLast = Pointers.At(GradLast, state),
+            GradX = Pointers.At(GradX, start),
+            GradInitial = Pointers.At(GradInitial, state),
+            GradLambda = Pointers.At(GradLambda, state),
         };
     }
 

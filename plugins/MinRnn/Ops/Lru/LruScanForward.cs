@@ -21,7 +21,7 @@ internal unsafe struct LruScanForward : ISimdKernel
             Count = count,
             X = X + start,
             Lambda = Lambda + first,
-            Initial = Memory.At(Initial, state),
+            Initial = Pointers.At(Initial, state),
             States = States + start,
             Last = Last + state,
         };

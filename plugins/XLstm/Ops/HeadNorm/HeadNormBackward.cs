@@ -25,7 +25,7 @@ internal unsafe struct HeadNormBackward : ISimdKernel, HeadGates.IGatedPass
         int heads = Pass.Heads, length = Pass.Length, dim = Pass.Dim, whole = dim - dim % V.Count;
         new Span<float>(GradWeight, heads * dim).Clear();
         new Span<float>(GradSkip, heads * dim).Clear();
-        var scratch = Scratch.Of((long)heads * dim + 2L * heads, 3);
+        var scratch = ThreadScratch.Of((long)heads * dim + 2L * heads, 3);
         float* grads = scratch.Take((long)heads * dim), sums = scratch.Take(heads), products = scratch.Take(heads);
         var headSize = (long)length * dim;
         for (var t = 0; t < length; t++)

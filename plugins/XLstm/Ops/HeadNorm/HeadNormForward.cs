@@ -22,7 +22,7 @@ internal unsafe struct HeadNormForward : ISimdKernel, HeadGates.IGatedPass
         where TGate : struct, HeadGates.IGate
     {
         int heads = Pass.Heads, length = Pass.Length, dim = Pass.Dim, whole = dim - dim % V.Count;
-        var scratch = Scratch.Of(2L * heads, 2);
+        var scratch = ThreadScratch.Of(2L * heads, 2);
         float* means = scratch.Take(heads), rates = scratch.Take(heads);
         var headSize = (long)length * dim;
         for (var t = 0; t < length; t++)

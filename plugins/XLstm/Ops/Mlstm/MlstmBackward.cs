@@ -62,7 +62,7 @@ internal unsafe struct MlstmBackward : ISimdKernel
         int keys = Sizes.KeyDim, values = Sizes.ValueDim, steps = Sizes.Chunk;
         int paddedKeys = Sizes.PaddedKeyDim, paddedValues = Sizes.PaddedValueDim, paddedChunk = Sizes.PaddedChunk;
         long keyRows = (long)steps * paddedKeys, valueRows = (long)steps * paddedValues, square = (long)steps * paddedChunk;
-        var scratch = Scratch.Of(MlstmGates.Size(paddedChunk) + 2L * values * paddedKeys + Sizes.StateSize + keys
+        var scratch = ThreadScratch.Of(MlstmGates.Size(paddedChunk) + 2L * values * paddedKeys + Sizes.StateSize + keys
             + (long)(keys + values) * paddedChunk + 2 * square + 3 * keyRows + 3 * valueRows + 8L * paddedChunk, Parts);
         var gates = new MlstmGates(scratch, paddedChunk);
         float* gradC = scratch.Take(Sizes.StateSize), gradN = scratch.Take(keys);

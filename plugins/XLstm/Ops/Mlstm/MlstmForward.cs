@@ -52,7 +52,7 @@ internal unsafe struct MlstmForward : ISimdKernel
         where W : struct, ILanes<W>
     {
         int keys = Sizes.KeyDim, values = Sizes.ValueDim, paddedValues = Sizes.PaddedValueDim, paddedChunk = Sizes.PaddedChunk;
-        var scratch = Scratch.Of(
+        var scratch = ThreadScratch.Of(
             MlstmGates.Size(paddedChunk) + 2 * Sizes.StateSize + keys + (long)keys * paddedChunk + (long)Sizes.Chunk * (paddedChunk + 2L * paddedValues) + paddedChunk,
             Parts);
         var gates = new MlstmGates(scratch, paddedChunk);

@@ -49,7 +49,7 @@ internal unsafe struct MlstmGates
 
     /// <param name="scratch">Room for <see cref="Parts"/> arrays.</param>
     /// <param name="padded">Steps of a chunk, as whole vectors.</param>
-    public MlstmGates(Scratch scratch, int padded)
+    public MlstmGates(ThreadScratch scratch, int padded)
     {
         _logForget = scratch.Take(padded);
         _input = (double*)scratch.Take(2L * padded);

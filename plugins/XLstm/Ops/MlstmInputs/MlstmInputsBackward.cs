@@ -43,7 +43,7 @@ internal unsafe partial struct MlstmInputsBackward : ISimdKernel
             return;
         }
         int width = Sizes.Width, padded = Sizes.Padded, length = Sizes.Length, most = Math.Min(MlstmInputsSizes.Steps, length);
-        var scratch = Scratch.Of(3L * most * Sizes.RowSize + 2L * most * padded + (long)most * Sizes.Gates, 6);
+        var scratch = ThreadScratch.Of(3L * most * Sizes.RowSize + 2L * most * padded + (long)most * Sizes.Gates, 6);
         float* conv = Sizes.TakeRows(scratch, most), plain = Sizes.TakeRows(scratch, most), grads = Sizes.TakeRows(scratch, most);
         float* made = scratch.Take((long)most * padded), ofInput = scratch.Take((long)most * padded), gates = scratch.Take((long)most * Sizes.Gates);
         new Span<float>(made, most * padded).Clear();

@@ -12,7 +12,7 @@ internal unsafe partial struct MlstmInputsBackward
         where W : struct, ILanes<W>
     {
         int length = Sizes.Length, most = Math.Min(MlstmInputsSizes.Steps, length);
-        var scratch = Scratch.Of((long)most * (Sizes.Width + Sizes.Gates), 2);
+        var scratch = ThreadScratch.Of((long)most * (Sizes.Width + Sizes.Gates), 2);
         float* grads = scratch.Take((long)most * Sizes.Width), gates = scratch.Take((long)most * Sizes.Gates);
         for (var start = 0; start < length; start += most)
         {

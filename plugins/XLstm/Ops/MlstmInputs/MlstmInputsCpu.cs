@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Zoo.Kernels;
 using Zoo.Kernels.Cpu;
 
@@ -19,55 +18,49 @@ internal sealed unsafe class MlstmInputsCpu : OpKernel
     public override void Forward(OpCall call, KernelArrays arrays)
     {
         var sizes = MlstmInputsSizes.Of(call);
-        var memory = Allocate(3L * sizes.BandSize + 3L * sizes.Padded + 3L * sizes.Gates * sizes.Padded);
-        try
+        using var scratch = new Scratch(3L * sizes.BandSize + 3L * sizes.Padded + 3L * sizes.Gates * sizes.Padded);
+        var memory = scratch.Start;
+        var biases = memory + 3L * sizes.BandSize;
+        for (var p = 0; p < 3; p++)
         {
-            var biases = memory + 3L * sizes.BandSize;
-            for (var p = 0; p < 3; p++)
-            {
-                var weights = arrays["w" + Projections[p]].Float32;
-                if (sizes.AreFours)
-                    Fours.Columns(sizes.Width, weights, memory + p * sizes.BandSize);
-                else
-                    Bands.Pack(sizes, weights, memory + p * sizes.BandSize);
-                Matrix.Rows.Load(arrays["b" + Projections[p]].Float32, 1, sizes.Width, biases + p * sizes.Padded, sizes.Padded);
-            }
-            float* inputWeight = arrays["wi"].Float32, forgetWeight = arrays["wf"].Float32;
-            if (sizes.Padded != sizes.Width)
-            {
-                var padded = biases + 3L * sizes.Padded;
-                sizes.PadGates(inputWeight, padded);
-                sizes.PadGates(forgetWeight, padded + 3L * sizes.Heads * sizes.Padded);
-                inputWeight = padded;
-                forgetWeight = padded + 3L * sizes.Heads * sizes.Padded;
-            }
-            var whole = new MlstmInputsForward
-            {
-                Sizes = sizes,
-                X = arrays["x"].Float32,
-                Conv = arrays["conv"].Float32,
-                InputWeight = inputWeight,
-                InputBias = arrays["bi"].Float32,
-                ForgetWeight = forgetWeight,
-                ForgetBias = arrays["bf"].Float32,
-                QueryBias = biases,
-                KeyBias = biases + sizes.Padded,
-                ValueBias = biases + 2 * sizes.Padded,
-                QueryBands = memory,
-                KeyBands = memory + sizes.BandSize,
-                ValueBands = memory + 2 * sizes.BandSize,
-                Q = arrays["q"].Float32,
-                K = arrays["k"].Float32,
-                V = arrays["v"].Float32,
-                I = arrays["i"].Float32,
-                F = arrays["f"].Float32,
-            };
-            WorkShare.For(sizes.Batch, i => Simd.Run(whole with { Sequence = i }));
+            var weights = arrays["w" + Projections[p]].Float32;
+            if (sizes.AreFours)
+                Fours.Columns(sizes.Width, weights, memory + p * sizes.BandSize);
+            else
+                Bands.Pack(sizes, weights, memory + p * sizes.BandSize);
+            Matrix.Rows.Load(arrays["b" + Projections[p]].Float32, 1, sizes.Width, biases + p * sizes.Padded, sizes.Padded);
         }
-        finally
+        float* inputWeight = arrays["wi"].Float32, forgetWeight = arrays["wf"].Float32;
+        if (sizes.Padded != sizes.Width)
         {
-            NativeMemory.AlignedFree(memory);
+            var padded = biases + 3L * sizes.Padded;
+            sizes.PadGates(inputWeight, padded);
+            sizes.PadGates(forgetWeight, padded + 3L * sizes.Heads * sizes.Padded);
+            inputWeight = padded;
+            forgetWeight = padded + 3L * sizes.Heads * sizes.Padded;
         }
+        var whole = new MlstmInputsForward
+        {
+            Sizes = sizes,
+            X = arrays["x"].Float32,
+            Conv = arrays["conv"].Float32,
+            InputWeight = inputWeight,
+            InputBias = arrays["bi"].Float32,
+            ForgetWeight = forgetWeight,
+            ForgetBias = arrays["bf"].Float32,
+            QueryBias = biases,
+            KeyBias = biases + sizes.Padded,
+            ValueBias = biases + 2 * sizes.Padded,
+            QueryBands = memory,
+            KeyBands = memory + sizes.BandSize,
+            ValueBands = memory + 2 * sizes.BandSize,
+            Q = arrays["q"].Float32,
+            K = arrays["k"].Float32,
+            V = arrays["v"].Float32,
+            I = arrays["i"].Float32,
+            F = arrays["f"].Float32,
+        };
+        WorkShare.For(sizes.Batch, i => Simd.Run(whole with { Sequence = i }));
     }
 
     public override void Backward(OpCall call, KernelArrays arrays)
@@ -75,53 +68,47 @@ internal sealed unsafe class MlstmInputsCpu : OpKernel
         var sizes = MlstmInputsSizes.Of(call);
         var part = MlstmInputsBackward.PartSize(sizes);
         var gateSize = 3L * sizes.Heads * sizes.Padded;
-        var memory = Allocate(4L * sizes.BandSize + 2 * gateSize + Math.Max(1, sizes.Batch) * part);
-        try
+        using var scratch = new Scratch(4L * sizes.BandSize + 2 * gateSize + Math.Max(1, sizes.Batch) * part);
+        var memory = scratch.Start;
+        var gateWeights = memory + 4L * sizes.BandSize;
+        sizes.PadGates(arrays["wi"].Float32, gateWeights);
+        sizes.PadGates(arrays["wf"].Float32, gateWeights + gateSize);
+        var parts = gateWeights + 2 * gateSize;
+        for (var p = 0; p < 3; p++)
         {
-            var gateWeights = memory + 4L * sizes.BandSize;
-            sizes.PadGates(arrays["wi"].Float32, gateWeights);
-            sizes.PadGates(arrays["wf"].Float32, gateWeights + gateSize);
-            var parts = gateWeights + 2 * gateSize;
-            for (var p = 0; p < 3; p++)
+            var weights = arrays["w" + Projections[p]].Float32;
+            if (sizes.AreFours)
             {
-                var weights = arrays["w" + Projections[p]].Float32;
-                if (sizes.AreFours)
-                {
-                    Fours.Rows(sizes.Width, weights, memory + p * sizes.BandSize);
-                    continue;
-                }
-                Bands.Pack(sizes, weights, memory + 3L * sizes.BandSize);
-                Bands.Transpose(sizes, memory + 3L * sizes.BandSize, memory + p * sizes.BandSize);
+                Fours.Rows(sizes.Width, weights, memory + p * sizes.BandSize);
+                continue;
             }
-            var whole = new MlstmInputsBackward
-            {
-                Sizes = sizes,
-                X = arrays["x"].Float32,
-                Conv = arrays["conv"].Float32,
-                GateWeights = gateWeights,
-                Q = arrays["q"].Float32,
-                K = arrays["k"].Float32,
-                V = arrays["v"].Float32,
-                QueryBands = memory,
-                KeyBands = memory + sizes.BandSize,
-                ValueBands = memory + 2 * sizes.BandSize,
-                GradQ = arrays.Gradient("q").Float32,
-                GradK = arrays.Gradient("k").Float32,
-                GradV = arrays.Gradient("v").Float32,
-                GradI = arrays.Gradient("i").Float32,
-                GradF = arrays.Gradient("f").Float32,
-                GradX = arrays.Gradient("x").Float32,
-                GradConv = arrays.Gradient("conv").Float32,
-            };
-            WorkShare.For(sizes.Batch, i => Simd.Run(whole with { Sequence = i, Part = parts + i * part }));
-            for (var i = 1; i < sizes.Batch; i++)           // in order, so that threads change no bit
-                Add(parts, parts + i * part, part);
-            Finish(sizes, arrays, parts);
+            Bands.Pack(sizes, weights, memory + 3L * sizes.BandSize);
+            Bands.Transpose(sizes, memory + 3L * sizes.BandSize, memory + p * sizes.BandSize);
         }
-        finally
+        var whole = new MlstmInputsBackward
         {
-            NativeMemory.AlignedFree(memory);
-        }
+            Sizes = sizes,
+            X = arrays["x"].Float32,
+            Conv = arrays["conv"].Float32,
+            GateWeights = gateWeights,
+            Q = arrays["q"].Float32,
+            K = arrays["k"].Float32,
+            V = arrays["v"].Float32,
+            QueryBands = memory,
+            KeyBands = memory + sizes.BandSize,
+            ValueBands = memory + 2 * sizes.BandSize,
+            GradQ = arrays.Gradient("q").Float32,
+            GradK = arrays.Gradient("k").Float32,
+            GradV = arrays.Gradient("v").Float32,
+            GradI = arrays.Gradient("i").Float32,
+            GradF = arrays.Gradient("f").Float32,
+            GradX = arrays.Gradient("x").Float32,
+            GradConv = arrays.Gradient("conv").Float32,
+        };
+        WorkShare.For(sizes.Batch, i => Simd.Run(whole with { Sequence = i, Part = parts + i * part }));
+        for (var i = 1; i < sizes.Batch; i++)           // in order, so that threads change no bit
+            Add(parts, parts + i * part, part);
+        Finish(sizes, arrays, parts);
     }
 
     private static void Finish(MlstmInputsSizes sizes, KernelArrays arrays, float* total)
@@ -169,6 +156,4 @@ internal sealed unsafe class MlstmInputsCpu : OpKernel
         for (var i = 0L; i < count; i++)
             total[i] += part[i];
     }
-
-    private static float* Allocate(long count) => (float*)NativeMemory.AlignedAlloc((nuint)count * sizeof(float), 64);
 }

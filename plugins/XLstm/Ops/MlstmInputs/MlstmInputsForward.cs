@@ -26,7 +26,7 @@ internal unsafe partial struct MlstmInputsForward : ISimdKernel
             return;
         }
         int padded = Sizes.Padded, length = Sizes.Length, most = Math.Min(MlstmInputsSizes.Steps, length);
-        var scratch = Scratch.Of(2L * most * Sizes.RowSize + 3L * most * padded + 2L * Sizes.GateRow, 4);
+        var scratch = ThreadScratch.Of(2L * most * Sizes.RowSize + 3L * most * padded + 2L * Sizes.GateRow, 4);
         float* conv = Sizes.TakeRows(scratch, most), plain = Sizes.TakeRows(scratch, most), made = scratch.Take(3L * most * padded);
         var sums = scratch.Take(2L * Sizes.GateRow);
         for (var start = 0; start < length; start += most)

@@ -14,7 +14,7 @@ internal unsafe partial struct MlstmInputsForward
         where W : struct, ILanes<W>
     {
         int width = Sizes.Width, heads = Sizes.Heads, length = Sizes.Length, dim = Sizes.HeadDim;
-        var scratch = Scratch.Of(3L * StepsOfFours * width + 2L * Sizes.GateRow, 2);
+        var scratch = ThreadScratch.Of(3L * StepsOfFours * width + 2L * Sizes.GateRow, 2);
         float* made = scratch.Take(3L * StepsOfFours * width), sums = scratch.Take(2L * Sizes.GateRow);
         for (var start = 0; start < length; start += StepsOfFours)
         {

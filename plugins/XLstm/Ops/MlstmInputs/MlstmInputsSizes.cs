@@ -45,7 +45,7 @@ internal readonly unsafe record struct MlstmInputsSizes(int Batch, int Length, i
         new(call.Count("B"), call.Count("L"), checked((int)(call.Size("N") * call.Size("K"))), call.Count("K"), call.Count("H"));
 
     /// <summary>Room for some rows, with zeros in and around them; gives the first one's first channel.</summary>
-    public float* TakeRows(Scratch scratch, int count)
+    public float* TakeRows(ThreadScratch scratch, int count)
     {
         var rows = scratch.Take((long)count * RowSize);
         new Span<float>(rows, count * RowSize).Clear();

@@ -28,7 +28,7 @@ internal unsafe struct SlstmBackward : ISimdKernel
         int dim = Sizes.Dim, padded = Sizes.Padded, rows = Rows, size = rows * padded, length = Sizes.Length;
         var steps = Math.Max(1, HistoryRows / rows);
         var history = steps * size;         // of one gate
-        var scratch = Scratch.Of(4L * padded * padded + 5L * history + 7L * size, 9);
+        var scratch = ThreadScratch.Of(4L * padded * padded + 5L * history + 7L * size, 9);
         var weights = RecurrentWeights.Backward<V>(Recurrent + 4L * Head * dim * dim, dim, padded, scratch.Take(4L * padded * padded));
         float* grads = scratch.Take(4L * history), states = scratch.Take(history);
         float* gradY = scratch.Take(size), gradC = scratch.Take(size), gradN = scratch.Take(size), gradM = scratch.Take(size);

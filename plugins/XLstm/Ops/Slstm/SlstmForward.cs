@@ -27,7 +27,7 @@ internal unsafe struct SlstmForward : ISimdKernel
     {
         int dim = Sizes.Dim, padded = Sizes.Padded, rows = Rows, size = rows * padded, block = SlstmSizes.Kept * size;
         long matrices = 4L * dim * padded, biases = 4L * padded;
-        var scratch = Scratch.Of(Heads * (matrices + biases + 4L * size + 2L * block) + size, 9);
+        var scratch = ThreadScratch.Of(Heads * (matrices + biases + 4L * size + 2L * block) + size, 9);
         float* packed = scratch.Take(Heads * matrices), bias = scratch.Take(Heads * biases), own = scratch.Take((long)Heads * block);
         float* other = scratch.Take((long)Heads * block), y = scratch.Take((long)Heads * size), c = scratch.Take((long)Heads * size);
         float* n = scratch.Take((long)Heads * size), m = scratch.Take((long)Heads * size), small = scratch.Take(size);

@@ -25,7 +25,7 @@ internal unsafe struct SlstmInputsBackward : ISimdKernel
         int dim = Sizes.Dim, padded = Sizes.Padded, width = Sizes.Width, heads = Sizes.Heads;
         if (Part != null)
             new Span<float>(Part, checked((int)(SlstmInputs.GateCount * Sizes.WeightsOfGate))).Clear();
-        var scratch = Scratch.Of(RowsOfBlock * (dim + 2L * padded), 3);
+        var scratch = ThreadScratch.Of(RowsOfBlock * (dim + 2L * padded), 3);
         float* grads = scratch.Take(RowsOfBlock * dim), inputs = scratch.Take(RowsOfBlock * padded), tile = scratch.Take(RowsOfBlock * padded);
         if (padded != dim)
             new Span<float>(inputs, RowsOfBlock * padded).Clear();

@@ -20,24 +20,18 @@ internal sealed unsafe class SlstmInputsCpu : OpKernel
     public override void Forward(OpCall call, KernelArrays arrays)
     {
         var sizes = new SlstmInputsSizes(call);
-        var turned = Allocate(Gates * sizes.WeightsOfGate);
-        try
+        using var scratch = new Scratch(Gates * sizes.WeightsOfGate);
+        var turned = scratch.Start;
+        LayOut(sizes, arrays, turned, isTurned: true);
+        var whole = new SlstmInputsForward
         {
-            LayOut(sizes, arrays, turned, isTurned: true);
-            var whole = new SlstmInputsForward
-            {
-                Sizes = sizes,
-                Conv = arrays["conv"].Float32,
-                X = arrays["x"].Float32,
-                Weights = turned,
-                Gates = arrays["gates"].Float32,
-            };
-            WorkShare.For(Pieces(sizes.Rows), i => Simd.Run(whole with { First = i * RowsOfPiece, Count = Math.Min(RowsOfPiece, sizes.Rows - i * RowsOfPiece) }));
-        }
-        finally
-        {
-            NativeMemory.AlignedFree(turned);
-        }
+            Sizes = sizes,
+            Conv = arrays["conv"].Float32,
+            X = arrays["x"].Float32,
+            Weights = turned,
+            Gates = arrays["gates"].Float32,
+        };
+        WorkShare.For(Pieces(sizes.Rows), i => Simd.Run(whole with { First = i * RowsOfPiece, Count = Math.Min(RowsOfPiece, sizes.Rows - i * RowsOfPiece) }));
     }
 
     public override void Backward(OpCall call, KernelArrays arrays)
@@ -49,38 +43,32 @@ internal sealed unsafe class SlstmInputsCpu : OpKernel
             ofWeights |= arrays.Gradient(name).IsPresent;
         var pieces = grads == null ? 0 : Pieces(sizes.Rows);
         var part = Gates * sizes.WeightsOfGate;
-        var memory = Allocate(part * (1 + (ofWeights ? pieces : 0)));
-        try
+        using var scratch = new Scratch(part * (1 + (ofWeights ? pieces : 0)));
+        var memory = scratch.Start;
+        LayOut(sizes, arrays, memory, isTurned: false);
+        var whole = new SlstmInputsBackward
         {
-            LayOut(sizes, arrays, memory, isTurned: false);
-            var whole = new SlstmInputsBackward
-            {
-                Sizes = sizes,
-                Conv = arrays["conv"].Float32,
-                X = arrays["x"].Float32,
-                Weights = memory,
-                Grads = grads,
-                GradConv = arrays.Gradient("conv").Float32,
-                GradX = arrays.Gradient("x").Float32,
-            };
-            WorkShare.For(pieces, i => Simd.Run(whole with
-            {
-                First = i * RowsOfPiece,
-                Count = Math.Min(RowsOfPiece, sizes.Rows - i * RowsOfPiece),
-                Part = ofWeights ? memory + (i + 1) * part : null,
-            }));
-            if (grads == null)
-            {
-                Clear(whole.GradConv, sizes);
-                Clear(whole.GradX, sizes);
-            }
-            for (var gate = 0; gate < Gates; gate++)
-                Total(sizes, memory + part + gate * sizes.WeightsOfGate, part, pieces, arrays.Gradient(Names[gate]).Float32);
-        }
-        finally
+            Sizes = sizes,
+            Conv = arrays["conv"].Float32,
+            X = arrays["x"].Float32,
+            Weights = memory,
+            Grads = grads,
+            GradConv = arrays.Gradient("conv").Float32,
+            GradX = arrays.Gradient("x").Float32,
+        };
+        WorkShare.For(pieces, i => Simd.Run(whole with
         {
-            NativeMemory.AlignedFree(memory);
+            First = i * RowsOfPiece,
+            Count = Math.Min(RowsOfPiece, sizes.Rows - i * RowsOfPiece),
+            Part = ofWeights ? memory + (i + 1) * part : null,
+        }));
+        if (grads == null)
+        {
+            Clear(whole.GradConv, sizes);
+            Clear(whole.GradX, sizes);
         }
+        for (var gate = 0; gate < Gates; gate++)
+            Total(sizes, memory + part + gate * sizes.WeightsOfGate, part, pieces, arrays.Gradient(Names[gate]).Float32);
     }
 
     private static void LayOut(SlstmInputsSizes sizes, KernelArrays arrays, float* target, bool isTurned)
@@ -113,8 +101,6 @@ internal sealed unsafe class SlstmInputsCpu : OpKernel
     }
 
     private static int Pieces(int rows) => (rows + RowsOfPiece - 1) / RowsOfPiece;
-
-    private static float* Allocate(long count) => (float*)NativeMemory.AlignedAlloc((nuint)Math.Max(16, count) * sizeof(float), 64);
 
     /// <summary>A gate's weights with rows of whole vectors, turned or as they are.</summary>
     private readonly struct Layout(SlstmInputsSizes sizes, float* source, float* target, bool isTurned) : ISimdKernel

@@ -21,7 +21,7 @@ internal unsafe struct SlstmInputsForward : ISimdKernel
         where V : struct, ILanes<V>
     {
         int dim = Sizes.Dim, padded = Sizes.Padded, width = Sizes.Width, rowOfGates = SlstmInputs.GateCount * width;
-        var tile = Scratch.Of(padded == dim ? 0 : RowsOfBlock * padded, 1).Take(padded == dim ? 0 : RowsOfBlock * padded);
+        var tile = ThreadScratch.Of(padded == dim ? 0 : RowsOfBlock * padded, 1).Take(padded == dim ? 0 : RowsOfBlock * padded);
         for (var first = First; first < First + Count; first += RowsOfBlock)
         {
             var rows = Math.Min(RowsOfBlock, First + Count - first);

@@ -3,27 +3,27 @@ using System.Runtime.InteropServices;
 namespace Zoo.XLstm.Ops.Matrix;
 
 /// <summary>Memory for what a kernel keeps in cache while it works: one a thread, used again by the next call, so that no page is faulted in twice.</summary>
-internal sealed unsafe class Scratch
+internal sealed unsafe class ThreadScratch
 {
     private const int Alignment = 16;       // floats in a cache line, and in the widest vector
 
     [ThreadStatic]
-    private static Scratch? _own;
+    private static ThreadScratch? _own;
 
     private float* _memory;
     private long _size;
     private long _used;
 
-    private Scratch()
+    private ThreadScratch()
     {
     }
 
-    ~Scratch() => NativeMemory.AlignedFree(_memory);
+    ~ThreadScratch() => NativeMemory.AlignedFree(_memory);
 
     /// <summary>This thread's, emptied, with room for <paramref name="size"/> floats in <paramref name="parts"/> parts.</summary>
-    public static Scratch Of(long size, int parts)
+    public static ThreadScratch Of(long size, int parts)
     {
-        var own = _own ??= new Scratch();
+        var own = _own ??= new ThreadScratch();
         size += parts * Alignment;
         own._used = 0;
         if (own._size >= size)
