@@ -86,7 +86,7 @@ public static class MixedPrecision
 
     private static bool IsOwn(Tensor x, Tensor weight, ScalarType arithmetic) => arithmetic != ScalarType.BFloat16
         && x.device_type == DeviceType.CPU && x.dtype == ScalarType.Float32 && weight.dtype == ScalarType.Float32
-        && weight.numel() <= MostOwnWeights && x.numel() >= LeastOwnRows * weight.size(1);
+        && (weight.numel() <= MostOwnWeights || !is_grad_enabled()) && x.numel() >= LeastOwnRows * weight.size(1);
 
     /// <summary>x Wᵀ of factors rounded to bfloat16, itself rounded.</summary>
     internal static Tensor Product(Tensor x, Tensor weight, bool isNative) => isNative

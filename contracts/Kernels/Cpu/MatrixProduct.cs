@@ -198,6 +198,42 @@ internal static unsafe class MatrixProduct
             new Span<float>(last + j * width + rows % width, width - rows % width).Clear();
     }
 
+    /// <summary>Lays rows out in strips of a tile's rows, (i, k) at i / 6·6·columns + k·6 + i % 6: a tile reads them as one stream. The last strip may have fewer.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void PackStrips(int rows, int columns, float* source, long sourceRow, float* strips)
+    {
+        var i = 0;
+        for (; i + TileRows <= rows; i += TileRows, strips += (long)TileRows * columns)
+        {
+            float* r0 = source + i * sourceRow, r1 = r0 + sourceRow, r2 = r1 + sourceRow, r3 = r2 + sourceRow, r4 = r3 + sourceRow, r5 = r4 + sourceRow;
+            var to = strips;
+            var j = 0;
+            for (; Sse.IsSupported && j + 4 <= columns; j += 4, to += 4 * TileRows)
+            {
+                var (s0, s1, s2, s3) = (Vector128.Load(r0 + j), Vector128.Load(r1 + j), Vector128.Load(r2 + j), Vector128.Load(r3 + j));
+                var (s4, s5) = (Vector128.Load(r4 + j), Vector128.Load(r5 + j));
+                var (low, high) = (Sse.UnpackLow(s0, s1), Sse.UnpackHigh(s0, s1));
+                var (low2, high2) = (Sse.UnpackLow(s2, s3), Sse.UnpackHigh(s2, s3));
+                var (low3, high3) = (Sse.UnpackLow(s4, s5), Sse.UnpackHigh(s4, s5));
+                Sse.MoveLowToHigh(low, low2).Store(to);
+                Sse.StoreLow(to + 4, low3);
+                Sse.MoveHighToLow(low2, low).Store(to + TileRows);
+                Sse.StoreHigh(to + TileRows + 4, low3);
+                Sse.MoveLowToHigh(high, high2).Store(to + 2 * TileRows);
+                Sse.StoreLow(to + 2 * TileRows + 4, high3);
+                Sse.MoveHighToLow(high2, high).Store(to + 3 * TileRows);
+                Sse.StoreHigh(to + 3 * TileRows + 4, high3);
+            }
+            for (; j < columns; j++, to += TileRows)
+                (to[0], to[1], to[2], to[3], to[4], to[5]) = (r0[j], r1[j], r2[j], r3[j], r4[j], r5[j]);
+        }
+        for (var row = i; row < rows; row++)
+        {
+            for (var j = 0; j < columns; j++)
+                strips[(long)j * TileRows + row - i] = source[row * sourceRow + j];
+        }
+    }
+
     /// <summary>c[i, j] = Σ_k a[i, k] b[k, j], added to what is there or in its place, where row i of a has <paramref name="first"/> + i steps, at most <paramref name="k"/>.</summary>
     /// <remarks>
     /// What lies behind a row's end, up to the longest row of its tile, must be zero in a; n is whole panels, and b should fit the first cache. Causal

@@ -10,6 +10,10 @@ internal sealed unsafe class LinearCpu : OpKernel
 {
     private const int RowsOfAPiece = 96;        // whole tiles of six
     private const int RowsOfAPacking = 64;
+    private const int MostPackedWeights = 1 << 18;      // a matrix that the second or third cache holds beside the rows
+    private const int MostStripRows = 1024;
+    private const int MostStripFloats = 1 << 20;        // of the third cache
+    private const int ColumnsOfAPiece = 96;             // whole panels
 
     public override string Backend => KernelChoice.Cpu;
 
@@ -19,6 +23,11 @@ internal sealed unsafe class LinearCpu : OpKernel
     {
         var sizes = new LinearSizes(call);
         var (rows, dim, width, parts) = (sizes.Rows, sizes.Dim, sizes.Width, sizes.Parts);
+        if ((long)parts * width * dim > MostPackedWeights)
+        {
+            ByPanel(call, arrays, sizes);
+            return;
+        }
         var padded = LinearSizes.Padded(width);
         float* x = arrays["x"].Float32, weight = arrays["weight"].Float32, bias = arrays["bias"].Float32;
         var panels = Allocate((long)parts * padded * (dim + 1));
@@ -58,6 +67,64 @@ internal sealed unsafe class LinearCpu : OpKernel
         finally
         {
             NativeMemory.AlignedFree(panels);
+        }
+    }
+
+    /// <summary>The forward of a large matrix: many rows are laid out instead of it, and each panel of it is laid out where it is multiplied.</summary>
+    private static void ByPanel(OpCall call, KernelArrays arrays, LinearSizes sizes)
+    {
+        var (rows, dim, width, parts) = (sizes.Rows, sizes.Dim, sizes.Width, sizes.Parts);
+        float* x = arrays["x"].Float32, weight = arrays["weight"].Float32, bias = arrays["bias"].Float32;
+        var most = Math.Clamp(MostStripFloats / Math.Max(1, dim), RowsOfAPiece, MostStripRows);
+        var blockRows = (rows + Pieces(rows, most) - 1) / Math.Max(1, Pieces(rows, most));
+        blockRows = (blockRows + MatrixProduct.TileRows - 1) / MatrixProduct.TileRows * MatrixProduct.TileRows;
+        var padded = LinearSizes.Padded(width);
+        var strips = Allocate((long)blockRows * dim + (long)parts * padded);
+        try
+        {
+            var starts = bias == null ? null : strips + (long)blockRows * dim;
+            var outputs = stackalloc nint[parts];
+            for (var part = 0; part < parts; part++)
+            {
+                outputs[part] = arrays[call.Op.Outputs[part]].Pointer;
+                if (bias != null)
+                    Starts(bias + (long)part * width, width, starts + (long)part * padded);
+            }
+            var targets = (nint)outputs;
+            var pieces = Pieces(width, ColumnsOfAPiece);
+            for (var first = 0; first < rows; first += blockRows)
+            {
+                var (row, count) = (first, Count(first, rows, blockRows));
+                WorkShare.For(Pieces(count, RowsOfAPiece), i =>
+                {
+                    var from = i * RowsOfAPiece;
+                    MatrixProduct.PackStrips(Count(from, count, RowsOfAPiece), dim, x + (long)(row + from) * dim, dim, strips + (long)from * dim);
+                });
+                WorkShare.For(parts * pieces, i =>
+                {
+                    var next = i + WorkShare.Threads;
+                    Simd.Run(new LinearByPanel
+                    {
+                        Rows = count,
+                        Columns = Count(Column(i), width, ColumnsOfAPiece),
+                        Steps = dim,
+                        Strips = strips,
+                        Weight = Weight(i),
+                        C = (float*)((nint*)targets)[i / pieces] + (long)row * width + Column(i),
+                        CRow = width,
+                        Start = starts == null ? null : starts + (long)(i / pieces) * padded + Column(i),
+                        Next = next < parts * pieces ? Weight(next) : null,
+                    });
+                });
+            }
+
+            int Column(int piece) => piece % pieces * ColumnsOfAPiece;
+
+            float* Weight(int piece) => weight + ((long)(piece / pieces) * width + Column(piece)) * dim;
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(strips);
         }
     }
 
