@@ -19,7 +19,8 @@ namespace Zoo.Architectures;
 public static class MixedPrecision
 {
     private const int MostExactRows = 8;
-    // What `linear` is for: enough rows to lay out the matrix for, and a matrix small enough to stay in the second cache; libtorch's product is faster beyond.
+    // What `linear` is for: enough rows to lay out the matrix for, and a matrix small enough to stay in the second cache. Larger ones, without gradients, only with vectors of 256
+    // bits, where it was measured to be faster than libtorch's product.
     private const int LeastOwnRows = 64;
     private const int MostOwnWeights = 1 << 18;
 
@@ -29,7 +30,7 @@ public static class MixedPrecision
     /// <param name="bias">[out], or null.</param>
     /// <param name="arithmetic">The run's: <see cref="BuildContext.Dtype"/>; float32 for a float32 island.</param>
     /// <param name="kernels">
-    /// Which backend is wanted of `linear`, which many float32 rows with a matrix of middling size go to on a processor where this is given, and of `bf16_linear`, which a stored matrix
+    /// Which backend is wanted of `linear`, which many float32 rows with a matrix of middling size (without gradients perhaps of any) go to on a processor where this is given, and of `bf16_linear`, which a stored matrix
     /// with few rows goes to; libtorch's product and the best there is where null.
     /// </param>
     /// <returns>[..., out], in the type of <paramref name="x"/>.</returns>
@@ -77,7 +78,7 @@ public static class MixedPrecision
     public static Tensor GeluMlp(
         Tensor x, Tensor inWeight, Tensor? inBias, Tensor outWeight, Tensor? outBias, bool tanh, ScalarType arithmetic, KernelChoice kernels)
     {
-        if (IsOwn(x, inWeight, arithmetic) && outWeight.dtype == ScalarType.Float32 && outWeight.numel() <= MostOwnWeights)
+        if (IsOwn(x, inWeight, arithmetic) && outWeight.dtype == ScalarType.Float32 && Math.Max(inWeight.numel(), outWeight.numel()) <= MostOwnWeights)
             return Kernels.GeluMlp.Apply(x, inWeight, inBias, outWeight, outBias, tanh, kernels);
         using var scope = NewDisposeScope();
         var hidden = Gelu.Apply(Linear(x, inWeight, inBias, arithmetic, kernels), tanh, kernels);
@@ -86,7 +87,7 @@ public static class MixedPrecision
 
     private static bool IsOwn(Tensor x, Tensor weight, ScalarType arithmetic) => arithmetic != ScalarType.BFloat16
         && x.device_type == DeviceType.CPU && x.dtype == ScalarType.Float32 && weight.dtype == ScalarType.Float32
-        && (weight.numel() <= MostOwnWeights || !is_grad_enabled()) && x.numel() >= LeastOwnRows * weight.size(1);
+        && (weight.numel() <= MostOwnWeights || (Simd.Bits == 256 && !is_grad_enabled())) && x.numel() >= LeastOwnRows * weight.size(1);
 
     /// <summary>x Wᵀ of factors rounded to bfloat16, itself rounded.</summary>
     internal static Tensor Product(Tensor x, Tensor weight, bool isNative) => isNative

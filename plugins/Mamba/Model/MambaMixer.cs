@@ -117,6 +117,7 @@ internal sealed class MambaMixer : nn.Module
         var (arithmetic, kernels) = (_context.Dtype, _context.Kernels);
         var projected = MixedPrecision.LinearParts(x, _input.Weight, _input.Bias, 2, arithmetic, kernels);
         var (u, inputs) = CausalConv.Apply(projected[0], ConvWeight, ConvBias, silu: true, state?.Inputs, kernels);
+        projected[0].Dispose();         // what follows takes its place, in memory and in the cache
         var parameters = _selection is not null ? MixedPrecision.Linear(u, _selection.Weight, null, arithmetic, kernels)
             : _constant!.expand(x.size(0), x.size(1), _rank + 2 * _states);                              // [batch, time, rank + 2 states]
         var delta = MixedPrecision.Linear(parameters.narrow(2, 0, _rank), _step.Weight, null, arithmetic, kernels);

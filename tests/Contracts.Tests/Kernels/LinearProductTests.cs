@@ -28,6 +28,15 @@ public sealed class LinearProductTests
         Check(Inputs(2, 1031, dim, 3 * 67, bias: true), parts, ["x", "weight", "bias"]);
     }
 
+    // Matrices that are multiplied panel by panel. Rows: fewer than a tile, a block and more than one; sums in one piece and in several; a panel that is not full.
+    [TestCase(1, 300, 900, 1), TestCase(5, 300, 900, 3), TestCase(1100, 300, 900, 2), TestCase(250, 5000, 67, 1), TestCase(513, 1537, 180, 3), TestCase(30, 3, 90000, 1)]
+    public void Linear_LargeMatrix_EqualsFloat64(int rows, int dim, int outputs, int parts)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(1);
+        Check(Inputs(1, rows, dim, outputs, bias: parts != 2), parts, []);
+    }
+
     [Test]
     public void Linear_AnySubset_EqualsFloat64([Values(1, 2, 3)] int parts, [Range(0, 7)] int subset, [Values] bool bias)
     {
@@ -68,12 +77,12 @@ public sealed class LinearProductTests
         Assert.That(worst, Is.LessThan(Tolerance), what);
     }
 
-    [Test]
-    public void Linear_TwoThreads_GiveTheSameBits([Values(40, 130)] int dim, [Values(1, 2)] int parts)
+    [TestCase(40, 200, 1), TestCase(40, 200, 2), TestCase(130, 200, 1), TestCase(130, 200, 2), TestCase(600, 450, 1), TestCase(600, 450, 2)]
+    public void Linear_TwoThreads_GiveTheSameBits(int dim, int outputs, int parts)
     {
         using var scope = NewDisposeScope();
         manual_seed(1);
-        var inputs = Inputs(1, 700, dim, 2 * 100, bias: true);
+        var inputs = Inputs(1, 700, dim, outputs, bias: true);
         var one = Run(inputs, parts, ["x", "weight", "bias"]);
         var threads = WorkShare.Threads;
         try
@@ -139,6 +148,24 @@ public sealed class LinearProductTests
             Assert.That(OpUsage.Backends, Is.EqualTo(new Dictionary<string, string> { ["linear"] = KernelChoice.Cpu }));
             for (var i = 0; i < 2; i++)
                 Assert.That((own[i] - libtorch[i]).abs().max().item<float>(), Is.LessThan(5e-6));
+        });
+    }
+
+    [Test]
+    public void MixedPrecision_LargeMatrix_RunsTheOpWithoutGradients()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(1);
+        Tensor x = randn(70, 600), weight = randn(450, 600) / 24;
+        OpUsage.Reset();
+        var libtorch = MixedPrecision.Linear(x, weight, null, ScalarType.Float32, KernelChoice.Auto);
+        Assert.That(OpUsage.Backends, Is.Empty);
+        using var noGradient = no_grad();
+        var own = MixedPrecision.Linear(x, weight, null, ScalarType.Float32, KernelChoice.Auto);
+        Assert.Multiple(() =>
+        {
+            Assert.That(OpUsage.Backends, Has.Count.EqualTo(Simd.Bits == 256 ? 1 : 0));
+            Assert.That((own - libtorch).abs().max().item<float>(), Is.LessThan(1e-5));
         });
     }
 
