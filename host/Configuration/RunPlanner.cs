@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Zoo.Architectures;
 using Zoo.Configuration;
@@ -47,7 +48,7 @@ internal static class RunPlanner
         var task = ChooseTask(catalog, installed, request.Task);
         var (modelValues, taskValues, trainValues) = Split(request);
 
-        var problems = new List<string>();
+        List<string> problems = [.. SaidTwice(request, trainValues)];
         var data = Collect(problems, TaskPrefix, () => Open(task, taskValues, request));
         try
         {
@@ -191,6 +192,18 @@ internal static class RunPlanner
         BatchSize = request.BatchSize,
         LearningRate = request.LearningRate,
     };
+
+    /// <summary>Settings that have an option of their own and were also given, with another value, by `--set`.</summary>
+    private static IEnumerable<string> SaidTwice(RunRequest request, JsonObject trainValues)
+    {
+        foreach (var (option, key, typed) in new (string, string, double?)[]
+            { ("--steps", "steps", request.Steps), ("--batch-size", "batch_size", request.BatchSize), ("--lr", "lr", request.LearningRate) })
+        {
+            if (typed is not { } value || !trainValues.TryGetPropertyValue(key, out var set) || (set is JsonValue number && number.TryGetValue(out double same) && same == value))
+                continue;
+            yield return $"'{TrainPrefix}{key}' is {set?.ToJsonString() ?? "null"}, and {option} is {value.ToString(CultureInfo.InvariantCulture)}; they mean the same, so give one of them.";
+        }
+    }
 
     /// <summary>Every key after 'train.', as no other command lists them.</summary>
     private static string TrainingKeys => $" There are: {string.Join(", ", ConfigJson.Write(Defaults).Select(p => p.Key))}.";

@@ -166,6 +166,10 @@ internal sealed class TrainCommandTests
     [TestCase("--set train.learning_rate=1", "'train.learning_rate' is no key of it. There are: optimizer, lr, schedule, ")]
     [TestCase("--set dropout", "--set dropout: it must be key=value")]
     [TestCase("--set task.=5", "--set task.=5: it must be key=value, such as --set task.KEY=1.")]
+    [TestCase("--steps 5 --set train.steps=7", "'train.steps' is 7, and --steps is 5; they mean the same, so give one of them.")]
+    [TestCase("--steps 5 --set train.steps=null", "'train.steps' is null, and --steps is 5; they mean the same, so give one of them.")]
+    [TestCase("--lr 0.5 --batch-size 8 --set train.batch_size=4 --set train.lr=0.1", "'train.batch_size' is 4, and --batch-size is 8; they mean the same")]
+    [TestCase("--lr 0.5 --batch-size 8 --set train.batch_size=4 --set train.lr=0.1", "'train.lr' is 0.1, and --lr is 0.5; they mean the same")]
     [TestCase("--data /no/such/folder", "/no/such/folder")]
     [TestCase("--dtype bf16", "--dtype bf16: lenet1989 does not compute in bfloat16; use --dtype fp32.")]
     [TestCase("--dtype fp16", "--dtype fp16: it must be fp32 or bf16.")]
@@ -183,6 +187,15 @@ internal sealed class TrainCommandTests
         Assert.That(refused.Error, Does.Contain(expected).And.Not.Contain("   at "));
         Assert.That(refused.Output, Is.Empty);
         Assert.That(Directory.GetFileSystemEntries(_out), Is.Empty, "no run folder is left");
+    }
+
+    [Test]
+    public void Train_SettingSaidTwiceAlike_Trains()
+    {
+        var trained = Train("--steps", "5", "--set", "train.steps=5", "--lr", "3e-2", "--set", "train.lr=0.03", "--json");
+
+        Assert.That(trained.ExitCode, Is.Zero, trained.Error);
+        Assert.That(trained.Records[^1]["steps"]!.GetValue<int>(), Is.EqualTo(5));
     }
 
     /// <summary>A user's value goes over what the task implies, also where the model is then too small for it.</summary>
