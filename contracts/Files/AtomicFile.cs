@@ -85,7 +85,8 @@ public static class AtomicFile
         {
             // The first failure is the one to report; where the folder itself is missing or gone, there is nothing to remove.
         }
-        if (e is not (IOException or UnauthorizedAccessException))
+        // The last is .NET's word for a limit on the size of files.
+        if (e is not (IOException or UnauthorizedAccessException or ArgumentOutOfRangeException { ParamName: "value" }))
             ExceptionDispatchInfo.Throw(e);
         var why = Directory.Exists(path) ? "it is a folder."
             : e is DirectoryNotFoundException ? $"the folder '{Path.GetDirectoryName(Path.GetFullPath(path))}' does not exist."

@@ -62,7 +62,15 @@ internal sealed class ExportCommand : ZooCommand
 
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(weightsPath))!);
         SafeTensorsWriter.Write(weightsPath, tensors, metadata);
-        AtomicFile.Write(configPath, Config(saved, installed.Architecture, config));
+        try
+        {
+            AtomicFile.Write(configPath, Config(saved, installed.Architecture, config));
+        }
+        catch
+        {
+            File.Delete(weightsPath);   // half an export would refuse the next one its place
+            throw;
+        }
         var bytes = new FileInfo(weightsPath).Length;
         output.Record(new JsonObject { ["event"] = "exported", ["path"] = weightsPath, ["config"] = configPath, ["tensors"] = tensors.Count, ["bytes"] = bytes });
         output.Say($"Wrote {tensors.Count:N0} tensors, {bytes / 1e6:N1} MB: {weightsPath}, and {configPath}");

@@ -38,7 +38,7 @@ internal sealed class ReportCommand : ZooCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new UserException($"{e.Message} --out FILE writes the report elsewhere.", e);
+            throw WriteTrouble.Of($"{e.Message} --out FILE writes the report elsewhere.", e);
         }
         session.Output.Record(new JsonObject { ["report"] = file });
         if (!session.Output.Json)

@@ -58,6 +58,7 @@ internal sealed class RunFolder : IDisposable
     /// <param name="environment">Where it runs.</param>
     /// <param name="fill">Writes what else belongs to it, into the folder that it is given.</param>
     /// <exception cref="UserException"><paramref name="parent"/> cannot be written.</exception>
+    /// <exception cref="EnvironmentException">The disk is full.</exception>
     public static RunFolder Create(string parent, RunRecord record, RunEnvironment environment, Action<string>? fill = null)
     {
         try
@@ -81,12 +82,14 @@ internal sealed class RunFolder : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            throw new UserException($"--out {parent}: a run folder cannot be made there: {FileTrouble.Words(e)} Nothing was done.", e);
+            // The innermost words: those around them name a file below a folder that is gone again.
+            throw WriteTrouble.Of($"--out {parent}: a run folder cannot be made there: {FileTrouble.Words(e.GetBaseException())} Nothing was done.", e);
         }
     }
 
     /// <summary>Opens a run for going on with it.</summary>
     /// <exception cref="UserException">It is no run folder, or another process works in it.</exception>
+    /// <exception cref="EnvironmentException">The disk is full.</exception>
     public static RunFolder Open(string path)
     {
         RequireRun(path);
@@ -100,7 +103,7 @@ internal sealed class RunFolder : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UserException($"The run folder '{path}' cannot be written: {FileTrouble.Words(e)}", e);
+            throw WriteTrouble.Of($"The run folder '{path}' cannot be written: {FileTrouble.Words(e)}", e);
         }
     }
 

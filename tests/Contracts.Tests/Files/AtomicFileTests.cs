@@ -59,6 +59,17 @@ public sealed class AtomicFileTests
     }
 
     [Test]
+    public void Write_BeyondALimitOnTheSizeOfFiles_NamesTheFile()
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.Write("a.txt", "old");
+        Assert.That(() => AtomicFile.Write(path, _ => throw new ArgumentOutOfRangeException("value", "Specified file length was too large for the file system.")),
+            Throws.TypeOf<IOException>().With.Message.EqualTo($"Could not write '{path}': Specified file length was too large for the file system."));
+        Assert.That(File.ReadAllText(path), Is.EqualTo("old"));
+        Assert.That(Directory.GetFiles(folder.Path), Has.Length.EqualTo(1));
+    }
+
+    [Test]
     public void Write_FolderMissing_SaysSo()
     {
         using var folder = new TemporaryFolder();
