@@ -18,6 +18,7 @@ internal static class ProgramServices
         builder.Services.AddSingleton(new Output { Json = parsed.GetValue(GlobalOptions.Json), Quiet = parsed.GetValue(GlobalOptions.Quiet) });
         builder.Services.AddSingleton(services => LoadPlugins(parsed, services.GetRequiredService<Output>()));
         builder.Services.AddSingleton(services => LoadCatalog(services.GetRequiredService<PluginCatalog>()));
+        builder.Services.AddSingleton<Interrupt>();
         builder.Services.AddSingleton<Session>();
         return builder.Build();
     }

@@ -18,28 +18,34 @@ public static class SafeTensorsWriter
     /// Named in the header in this order. Their data follow by element size, largest first, so that all are aligned.
     /// </param>
     /// <param name="metadata">Free text by key, sorted by key in the file.</param>
+    /// <param name="cancellation">Asked between parts of the data.</param>
     /// <exception cref="ArgumentException">A tensor's dtype has no place in the format, or its name is reserved.</exception>
     /// <exception cref="IOException">As <see cref="AtomicFile.Write(string, Action{Stream})"/>.</exception>
-    public static void Write(string path, NamedTensors tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    /// <exception cref="OperationCanceledException">It was cancelled; an older file is still as it was.</exception>
+    public static void Write(
+        string path, NamedTensors tensors, IReadOnlyDictionary<string, string>? metadata = null, CancellationToken cancellation = default)
     {
         var header = Header(tensors, metadata);
         AtomicFile.Write(path, stream =>
         {
             stream.Write(header);
             foreach (var (_, tensor) in InDataOrder(tensors))
-                WriteData(stream, tensor, ChunkBytes);
+                WriteData(stream, tensor, ChunkBytes, cancellation);
         });
     }
 
     /// <summary>Writes a tensor's elements in row-major order, from native memory in chunks.</summary>
-    internal static unsafe void WriteData(Stream stream, torch.Tensor tensor, int chunkBytes)
+    internal static unsafe void WriteData(Stream stream, torch.Tensor tensor, int chunkBytes, CancellationToken cancellation = default)
     {
         using var scope = torch.NewDisposeScope();
         var here = tensor.detach().cpu().contiguous();
         var byteCount = ByteCount(here);
         var data = (byte*)TensorMemory.Pointer(here);
         for (var done = 0L; done < byteCount; done += chunkBytes)
+        {
+            cancellation.ThrowIfCancellationRequested();
             stream.Write(new ReadOnlySpan<byte>(data + done, (int)Math.Min(byteCount - done, chunkBytes)));
+        }
         GC.KeepAlive(here);
     }
 

@@ -27,4 +27,7 @@ internal sealed record BenchOptions
 
     /// <summary>The backends that the user named; null for a comparison of all there are.</summary>
     public KernelChoice? Kernels { get; init; }
+
+    /// <summary>Asked between calls.</summary>
+    public CancellationToken Cancellation { get; init; }
 }

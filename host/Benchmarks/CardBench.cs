@@ -22,6 +22,7 @@ internal static class CardBench
         var timing = new Timing();
         for (var run = -options.Warmup; run < (options.Runs ?? BenchOptions.UsualRuns); run++)
         {
+            options.Cancellation.ThrowIfCancellationRequested();
             var cpu = CpuClock.Seconds;
             var milliseconds = card.Time(() =>
             {

@@ -24,17 +24,19 @@ internal sealed record MachineRates(double Dram, double Fp32, double BFloat16, d
     public static IReadOnlyList<string> MeasuredNames { get; } = ["dram", "fp32", "exp"];
 
     /// <summary>Reads `--rates dram=24.2,fp32=118,…`; what it leaves out is measured.</summary>
+    /// <param name="text">As typed; null for none.</param>
+    /// <param name="cancellation">Asked between measurements.</param>
     /// <exception cref="UserException">A name or number is wrong.</exception>
-    public static MachineRates Parse(string? text)
+    public static MachineRates Parse(string? text, CancellationToken cancellation = default)
     {
         var given = Given(text);
-        var fp32 = given.TryGetValue("fp32", out var flops) ? flops : MeasureFlops();
+        var fp32 = given.TryGetValue("fp32", out var flops) ? flops : MeasureFlops(cancellation);
         return new MachineRates(
-            given.TryGetValue("dram", out var dram) ? dram : MeasureDram(),
+            given.TryGetValue("dram", out var dram) ? dram : MeasureDram(cancellation),
             fp32,
             given.TryGetValue("bf16", out var bf16) ? bf16 : 2 * fp32,
             given.TryGetValue("int8", out var int8) ? int8 : 4 * fp32,
-            given.TryGetValue("exp", out var exp) ? exp : MeasureExp());
+            given.TryGetValue("exp", out var exp) ? exp : MeasureExp(cancellation));
     }
 
     /// <summary>The rates that the user gave, by name.</summary>
@@ -79,19 +81,19 @@ internal sealed record MachineRates(double Dram, double Fp32, double BFloat16, d
         return Math.Max(cost.Bytes / Dram, cost.Flops / rate + cost.Int8Operations / Int8 + cost.Exponentials / Exp) * 1e-6;
     }
 
-    private static double MeasureFlops()
+    private static double MeasureFlops(CancellationToken cancellation)
     {
         var kernel = new FlopsKernel();
-        return Best(() => Simd.Run(kernel), FlopsKernel.Flops * (Simd.Bits / 32));
+        return Best(() => Simd.Run(kernel), FlopsKernel.Flops * (Simd.Bits / 32), cancellation);
     }
 
-    private static double MeasureExp()
+    private static double MeasureExp(CancellationToken cancellation)
     {
         var kernel = new ExpKernel();
-        return Best(() => Simd.Run(kernel), ExpKernel.Count);
+        return Best(() => Simd.Run(kernel), ExpKernel.Count, cancellation);
     }
 
-    private static unsafe double MeasureDram()
+    private static unsafe double MeasureDram(CancellationToken cancellation)
     {
         const long bytes = 4 * ((64L << 20) + 68 * 1024);   // far beyond any cache of a core, in four runs that do not meet in one set of it
         var memory = NativeMemory.AlignedAlloc((nuint)bytes, 64);
@@ -99,7 +101,7 @@ internal sealed record MachineRates(double Dram, double Fp32, double BFloat16, d
         {
             NativeMemory.Fill(memory, (nuint)bytes, 1);
             var kernel = new ReadKernel((nint)memory, bytes / sizeof(float));
-            return Best(() => Simd.Run(kernel), bytes);
+            return Best(() => Simd.Run(kernel), bytes, cancellation);
         }
         finally
         {
@@ -108,12 +110,13 @@ internal sealed record MachineRates(double Dram, double Fp32, double BFloat16, d
     }
 
     /// <summary>Units in billions a second of CPU time, of the best trial.</summary>
-    private static double Best(Action work, double units)
+    private static double Best(Action work, double units, CancellationToken cancellation)
     {
         work();
         var least = double.PositiveInfinity;
         for (var i = 0; i < Trials; i++)
         {
+            cancellation.ThrowIfCancellationRequested();
             var start = CpuClock.Seconds;
             work();
             least = Math.Min(least, CpuClock.Seconds - start);

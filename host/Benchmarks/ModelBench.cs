@@ -122,6 +122,7 @@ internal static class ModelBench
 
         public void Call(bool timed)
         {
+            _options.Cancellation.ThrowIfCancellationRequested();
             OpUsage.Reset();
             var timing = timed ? _timing : new Timing();
             switch (_request.Mode)
@@ -229,8 +230,8 @@ internal static class ModelBench
             var hidden = model.Hidden(Prompt(PromptLength), state);
             var ids = model.Head(hidden.narrow(1, PromptLength - 1, 1)).argmax(-1).view(-1);
             using var stateOnce = state.Clone();
-            using var tokens = new TokenByToken(model, state, ids);
-            using var again = new TokenByToken(model, stateOnce, ids);
+            using var tokens = new TokenByToken(model, state, ids, _options.Cancellation);
+            using var again = new TokenByToken(model, stateOnce, ids, _options.Cancellation);
             var (wall, cpu) = (0.0, 0.0);
             var tenth = Math.Max(1, _request.Length / 10);
             Timed(() => tokens.Run(_request.Length - tenth));
@@ -251,7 +252,7 @@ internal static class ModelBench
         private Tensor Prompt(int length) => randint(((TokenModel)_model).VocabSize, [_request.Batch, length], int64, _options.Device);
 
         /// <summary>Decodes greedily from a state on.</summary>
-        private sealed class TokenByToken(TokenModel model, ModelState state, Tensor first) : IDisposable
+        private sealed class TokenByToken(TokenModel model, ModelState state, Tensor first, CancellationToken cancellation) : IDisposable
         {
             private Tensor _ids = first.clone().DetachFromDisposeScope();
 
@@ -262,6 +263,7 @@ internal static class ModelBench
                 var times = new double[count];
                 for (var i = 0; i < count; i++)
                 {
+                    cancellation.ThrowIfCancellationRequested();
                     using var step = NewDisposeScope();
                     var start = Stopwatch.GetTimestamp();
                     var next = model.Head(model.Step(_ids, state)).argmax(-1).DetachFromDisposeScope();

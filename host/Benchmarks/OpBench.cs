@@ -139,6 +139,7 @@ internal static class OpBench
 
         void Call(Func<NamedTensors, OpOptions, NamedTensors> contestant, Timing timing, ref List<Tensor>? cotangent)
         {
+            options.Cancellation.ThrowIfCancellationRequested();
             using var inner = NewDisposeScope();
             if (backward)
                 Backward(contestant, inputs, opOptions, timing, ref cotangent);

@@ -75,6 +75,7 @@ internal sealed class BenchCommand : ZooCommand
             Device = device,
             Card = card,
             Kernels = arguments.GetValue(_kernels) is { } kernels ? KernelChoice.Parse(kernels) : null,
+            Cancellation = session.Interrupted,
         };
         if (op is not null)
             BenchOp(arguments, session, catalog.Ops.Get(op), options);
@@ -161,7 +162,7 @@ internal sealed class BenchCommand : ZooCommand
         var (toGive, names) = (MachineRates.Given(given), isCard ? MachineRates.RateNames : MachineRates.MeasuredNames);
         if (names.Any(name => !toGive.ContainsKey(name)))
             output.Note($"Measuring the {(isCard ? "card" : "machine")}'s rates…");
-        var rates = options.Card is { } card ? new CardRates(card).Parse(given) : MachineRates.Parse(given);
+        var rates = options.Card is { } card ? new CardRates(card).Parse(given) : MachineRates.Parse(given, options.Cancellation);
         output.Note($"{(isCard ? "The card" : "A thread")}: {rates.Describe(toGive.Keys.ToHashSet(), measuresProducts: isCard)}");
         return rates;
     }

@@ -47,8 +47,8 @@ internal sealed class EvalCommand : ZooCommand
 
     public override int Run(ParseResult arguments, Session session)
     {
-        var (output, catalog) = (session.Output, session.Catalog);
-        var saved = SavedModel.Find(arguments.GetValue(_run)!, output.Note);
+        var (output, catalog, interrupted) = (session.Output, session.Catalog, session.Interrupted);
+        var saved = SavedModel.Find(arguments.GetValue(_run)!, output.Note, interrupted);
         var sets = arguments.GetValue(_set)!.ToLookup(set => saved.Record.Imported && RunPlanner.IsForTask(set));
         saved = saved.With([.. sets[false]]);
         var (record, checkpoint) = (saved.Record, saved.Checkpoint);
@@ -57,6 +57,7 @@ internal sealed class EvalCommand : ZooCommand
         var device = DeviceName.Parse(arguments.GetValue(_device));
         var dtype = DtypeName.Parse(arguments.GetValue(_dtype) ?? record.Dtype);
         var kernels = KernelChoice.Parse(arguments.GetValue(_kernels) ?? "auto");
+        interrupted.ThrowIfCancellationRequested();
         using var model = saved.Build(catalog, device, kernels, dtype, packed: record.Packed is not null);
         if (record.Imported)
             plan.RequireFit(model);
@@ -70,8 +71,7 @@ internal sealed class EvalCommand : ZooCommand
         if (record.Imported && plan.Data.Text is CharacterEncoding)
             output.Note($"Weights do not say what their ids mean: {plan.Task.Info.Name} numbers the characters of this text by their code points.");
 
-        using var interrupt = new Interrupt();
-        var metrics = new Evaluator(model, plan.Data, device).Run(plan.Data.HeldOut, interrupt.Token);
+        var metrics = new Evaluator(model, plan.Data, device).Run(plan.Data.HeldOut, interrupted);
         foreach (var metric in metrics)
         {
             output.Record(new JsonObject

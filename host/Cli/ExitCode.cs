@@ -15,6 +15,6 @@ internal static class ExitCode
     /// <summary>The environment lacks something.</summary>
     public const int BadEnvironment = 3;
 
-    /// <summary>Interrupted, after saving.</summary>
+    /// <summary>Interrupted: a training has saved, and nothing half-written is left.</summary>
     public const int Interrupted = 130;
 }

@@ -39,7 +39,7 @@ internal sealed class ExportCommand : ZooCommand
 
     public override int Run(ParseResult arguments, Session session)
     {
-        var (output, catalog) = (session.Output, session.Catalog);
+        var (output, catalog, interrupted) = (session.Output, session.Catalog, session.Interrupted);
         var path = arguments.GetValue(_path)!;
         var (weightsPath, configPath) = path.EndsWith(Ending, StringComparison.Ordinal)
             ? (path, Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, ConfigName))
@@ -51,7 +51,7 @@ internal sealed class ExportCommand : ZooCommand
             if (Path.Exists(target))
                 throw new UserException($"'{target}' exists already; nothing was written. Name another place, or remove it first.");
         }
-        var saved = SavedModel.Find(arguments.GetValue(_run)!, output.Note);
+        var saved = SavedModel.Find(arguments.GetValue(_run)!, output.Note, interrupted);
         var (installed, config) = saved.Record.ReadConfig(catalog);
         LibTorch.Load();
         using var scope = NewDisposeScope();
@@ -61,7 +61,7 @@ internal sealed class ExportCommand : ZooCommand
             : Trained(saved, installed.Architecture, config, catalog);
 
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(weightsPath))!);
-        SafeTensorsWriter.Write(weightsPath, tensors, metadata);
+        SafeTensorsWriter.Write(weightsPath, tensors, metadata, interrupted);
         try
         {
             AtomicFile.Write(configPath, Config(saved, installed.Architecture, config));

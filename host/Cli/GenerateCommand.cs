@@ -64,8 +64,8 @@ internal sealed class GenerateCommand : ZooCommand
 
     public override int Run(ParseResult arguments, Session session)
     {
-        var (output, catalog) = (session.Output, session.Catalog);
-        var saved = SavedModel.Find(arguments.GetValue(_run)!, output.Note).With(arguments.GetValue(_set)!);
+        var (output, catalog, interrupted) = (session.Output, session.Catalog, session.Interrupted);
+        var saved = SavedModel.Find(arguments.GetValue(_run)!, output.Note, interrupted).With(arguments.GetValue(_set)!);
         var record = saved.Record;
         var (installed, _) = record.ReadConfig(catalog);
         if (installed.Info.Kind != ModelKind.TokenModel && !installed.Info.OtherKinds.Contains(ModelKind.TokenModel))
@@ -78,6 +78,7 @@ internal sealed class GenerateCommand : ZooCommand
         var packed = installed.Info.Abilities.HasFlag(ModelAbilities.Packed) && typed != DtypeName.Float32;
         var device = DeviceName.Parse(arguments.GetValue(_device));
 
+        interrupted.ThrowIfCancellationRequested();
         using var built = saved.Build(catalog, device, kernels, dtype, packed);
         if (built is not TokenModel model)
             throw new UserException($"This config of {record.Model} builds no model over tokens, so there is nothing to generate.");
@@ -90,7 +91,7 @@ internal sealed class GenerateCommand : ZooCommand
         if (text is null)
             output.Note($"The run has no {RunFolder.TextName}, which says what ids mean: the prompt is ids, and so is what comes.");
         var writer = new TokenWriter(output, text, samples);
-        var prompt = writer.ReadPrompt(ReadPrompt(arguments), model.VocabSize);
+        var prompt = writer.ReadPrompt(ReadPrompt(arguments, interrupted), model.VocabSize);
         var request = new GenerationRequest(
             prompt, arguments.GetValue(_tokens) ?? DefaultTokens, samples, Math.Min(model.VocabSize, writer.VocabSize ?? int.MaxValue),
             new SamplingOptions
@@ -102,13 +103,12 @@ internal sealed class GenerateCommand : ZooCommand
             arguments.GetValue(_seed) ?? 1);
         output.Note($"{record.Model}, {(record.Imported ? record.Data : $"after step {saved.Checkpoint.State.Step:N0} on {record.Task}")}: {saved.Checkpoint.Path}");
 
-        using var interrupt = new Interrupt();
         WatchedOutput.Use();
         OpUsage.Reset();
         try
         {
             writer.Begin(prompt);
-            var times = new TokenGenerator(model, device) { Note = output.Note }.Run(request, writer.Add, interrupt.Token);
+            var times = new TokenGenerator(model, device) { Note = output.Note }.Run(request, writer.Add, interrupted);
             writer.End();
             Report(output, saved, request, times);
             return ExitCode.Done;
@@ -130,7 +130,10 @@ internal sealed class GenerateCommand : ZooCommand
         }
     }
 
-    private string? ReadPrompt(ParseResult arguments) => arguments.GetValue(_prompt) is not "-" and var typed ? typed : Console.In.ReadToEnd();
+    /// <summary>The prompt; what stands in standard input is read aside, as that cannot be cancelled.</summary>
+    private string? ReadPrompt(ParseResult arguments, CancellationToken interrupted) => arguments.GetValue(_prompt) is not "-" and var typed
+        ? typed
+        : Task.Run(Console.In.ReadToEnd, CancellationToken.None).WaitAsync(interrupted).GetAwaiter().GetResult();
 
     private static void Report(Output output, SavedModel saved, GenerationRequest request, GenerationTimes times)
     {

@@ -45,7 +45,7 @@ internal sealed class ImportCommand : ZooCommand
 
     public override int Run(ParseResult arguments, Session session)
     {
-        var (output, catalog) = (session.Output, session.Catalog);
+        var (output, catalog, interrupted) = (session.Output, session.Catalog, session.Interrupted);
         var (installed, namedPreset) = catalog.Architecture(arguments.GetValue(_model)!);
         var preset = RunPlanner.CheckPreset(installed, arguments.GetValue(_preset) ?? namedPreset);
         using var weights = Weights.Open(arguments.GetValue(_path)!);
@@ -79,7 +79,7 @@ internal sealed class ImportCommand : ZooCommand
                     LossCount = 0,
                     TrainSeconds = 0,
                     Files = [],
-                });
+                }, interrupted);
             });
 
         var parameters = ModelOutline.Of(installed.Architecture, config, catalog.Ops).ParameterCount;

@@ -57,7 +57,6 @@ internal sealed class ReproduceCommand : ZooCommand
 
         LibTorch.Load();   // a recipe may compute in this process, too
         Training.Threads.Use(1);
-        using var interrupt = new Interrupt();
         var folder = Path.GetFullPath(arguments.GetValue(_out)
             ?? Path.Combine(RunFolder.DefaultParent, $"{DateTime.Now.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}-{name}"));
         CreateFolder(folder);
@@ -67,7 +66,7 @@ internal sealed class ReproduceCommand : ZooCommand
             Seeds = [.. Enumerable.Range(1, arguments.GetValue(_seeds) ?? recipe.Info.DefaultSeeds)],
             DataPath = data is null ? null : Path.GetFullPath(data),
             Threads = arguments.GetValue(_threads) ?? Environment.ProcessorCount,
-            Cancellation = interrupt.Token,
+            Cancellation = session.Interrupted,
         };
         session.Output.Note($"{recipe.Info.Title}\n{recipe.Info.Claim}\nRuns go to {folder}");
         try
@@ -98,7 +97,7 @@ internal sealed class ReproduceCommand : ZooCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UserException($"--out {folder}: the folder cannot be made: {FileTrouble.Words(e)}", e);
+            throw WriteTrouble.Of($"--out {folder}: the folder cannot be made: {FileTrouble.Words(e)}", e);
         }
     }
 

@@ -16,6 +16,11 @@ internal sealed class Session(IServiceProvider services)
     /// <summary>The plugins if anything has asked for them; null before.</summary>
     public PluginCatalog? LoadedPlugins { get; private set; }
 
+    /// <summary>
+    /// Cancelled by Ctrl-C and termination from when it is first asked for; a command that never asks is ended by the system as ever.
+    /// </summary>
+    public CancellationToken Interrupted => services.GetRequiredService<Interrupt>().Token;
+
     /// <summary>What is installed.</summary>
     public Catalog Catalog
     {

@@ -73,7 +73,7 @@ internal sealed class TrainCommand : ZooCommand
 
     public override int Run(ParseResult arguments, Session session)
     {
-        var catalog = session.Catalog;
+        var (catalog, interrupted) = (session.Catalog, session.Interrupted);
         var resumed = arguments.GetResult(_resume) is null ? ((string Path, RunRecord Record)?)null : FindRun(arguments, catalog);
         LibTorch.Load();
         using var plan = resumed is { } found
@@ -85,7 +85,6 @@ internal sealed class TrainCommand : ZooCommand
         var kernels = KernelChoice.Parse(arguments.GetValue(_kernels) ?? resumed?.Record.Kernels ?? "auto");
         var device = DeviceName.Parse(arguments.GetValue(_device) ?? resumed?.Record.Device);
         var dtype = DtypeName.Parse(arguments.GetValue(_dtype) ?? resumed?.Record.Dtype ?? DtypeName.Float32);
-        using var interrupt = new Interrupt();
         using var model = ModelFactory.Build(catalog, plan, plan.Request.Seed, device, kernels, dtype);
         plan.RequireFit(model);
         var threads = Threads(arguments.GetValue(_threads) ?? resumed?.Record.Threads, plan, model);
@@ -97,6 +96,7 @@ internal sealed class TrainCommand : ZooCommand
             Kernels = kernels,
             Threads = threads,
         });
+        interrupted.ThrowIfCancellationRequested();   // nothing is saved of a run that has no folder yet
         var record = resumed is { } old
             ? Continue(arguments, old.Record, trainer, device, kernels, threads)
             : Begin(arguments, plan, trainer, device, dtype, kernels, threads);
@@ -106,9 +106,9 @@ internal sealed class TrainCommand : ZooCommand
             ? RunFolder.Open(existing.Path)
             : RunFolder.Create(arguments.GetValue(_out) ?? RunFolder.DefaultParent, record, environment, path => WriteText(plan.Data, path));
         Introduce(session.Output, plan, record, model, trainer, folder);
-        var start = resumed is null ? null : Resume(session.Output, folder, record, trainer);
+        var start = resumed is null ? null : Resume(session.Output, folder, record, trainer, interrupted);
         var training = new TrainingRun(
-            record, folder, plan.Data, model, trainer, new Evaluator(model, plan.Data, device), session.Output, interrupt.Token);
+            record, folder, plan.Data, model, trainer, new Evaluator(model, plan.Data, device), session.Output, interrupted);
         try
         {
             var outcome = training.Run(start);
@@ -253,9 +253,9 @@ internal sealed class TrainCommand : ZooCommand
             Steps = trainer.StepCount,
         };
 
-    private static Checkpoint? Resume(Output output, RunFolder folder, RunRecord record, Trainer trainer)
+    private static Checkpoint? Resume(Output output, RunFolder folder, RunRecord record, Trainer trainer, CancellationToken interrupted)
     {
-        var start = new CheckpointStore(folder.CheckpointsPath, record.Keep).NewestWhole(output.Note);
+        var start = new CheckpointStore(folder.CheckpointsPath, record.Keep).NewestWhole(output.Note, interrupted);
         if (start is not null && start.State.Step > trainer.StepCount)
             throw new UserException($"'{start.Path}' is of step {start.State.Step:N0}, and the run has {Counted.Of(trainer.StepCount, "step")}.");
         if (start is not null && start.State.Random.Seed != record.Seed)

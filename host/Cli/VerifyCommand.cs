@@ -44,7 +44,7 @@ internal sealed class VerifyCommand : ZooCommand
 
     public override int Run(ParseResult arguments, Session session)
     {
-        var (output, catalog) = (session.Output, session.Catalog);
+        var (output, catalog, interrupted) = (session.Output, session.Catalog, session.Interrupted);
         var models = arguments.GetValue(_models) ?? [];
         var golden = GoldenFiles.Named(arguments.GetValue(_golden) ?? []);
         var kernels = KernelChoice.Parse(arguments.GetValue(_kernels) ?? "auto");
@@ -58,7 +58,7 @@ internal sealed class VerifyCommand : ZooCommand
             card = null;   // libtorch has CUDA: everything runs on the card as it is
         if (card is not null)
             output.Note($"libtorch has no CUDA here: ops run on {card.Name} by their own kernels, copied there and back.");
-        var verifier = new Verifier(catalog, device, kernels, card is null ? null : new OnCard(card, kernels));
+        var verifier = new Verifier(catalog, device, kernels, card is null ? null : new OnCard(card, kernels)) { Cancellation = interrupted };
         var checks = golden.Select(path => verifier.Golden(path)).ToList();
         checks.AddRange(models.Length > 0 ? models.SelectMany(verifier.Of) : golden.Count > 0 ? [] : verifier.Everything());
         checks = [.. checks.DistinctBy(c => c.Identity)];
@@ -69,7 +69,7 @@ internal sealed class VerifyCommand : ZooCommand
             output.Note("Nothing is installed that could be verified. `zoo plugins` says where plugins are looked for.");
             return ExitCode.Done;
         }
-        return RunAll(checks, output, arguments.GetValue(_strict));
+        return RunAll(checks, output, arguments.GetValue(_strict), interrupted);
     }
 
     /// <summary>Requires that the ops that were named one by one exist; a kernel for whole training steps counts as one.</summary>
@@ -90,12 +90,12 @@ internal sealed class VerifyCommand : ZooCommand
             installed.Architecture, installed.Architecture.Presets[installed.Info.DefaultPreset], catalog.Ops).FusedStepName;
     }
 
-    private static int RunAll(IReadOnlyList<Check> checks, Output output, bool strict)
+    private static int RunAll(IReadOnlyList<Check> checks, Output output, bool strict, CancellationToken interrupted)
     {
         var watch = Stopwatch.StartNew();
         var width = Math.Min(60, checks.Max(c => c.Case.Length));
         var counts = new Dictionary<CheckStatus, int> { [CheckStatus.Pass] = 0, [CheckStatus.Fail] = 0, [CheckStatus.Unsupported] = 0 };
-        foreach (var check in checks)
+        foreach (var check in checks.TakeWhile(_ => !interrupted.IsCancellationRequested))
         {
             var result = check.Run();
             counts[result.Status]++;
@@ -104,8 +104,13 @@ internal sealed class VerifyCommand : ZooCommand
                 Say(output, result, width);
         }
         var (failed, unsupported) = (counts[CheckStatus.Fail], counts[CheckStatus.Unsupported]);
-        var summary = $"{Counted.Of(checks.Count, "check")} in {watch.Elapsed.TotalSeconds:F1} s: " +
-            $"{counts[CheckStatus.Pass]} passed, {failed} failed, {unsupported} unsupported.";
+        var (done, found) = (counts.Values.Sum(), $"{counts[CheckStatus.Pass]} passed, {failed} failed, {unsupported} unsupported.");
+        if (done < checks.Count)
+        {
+            output.Error($"Interrupted after {done} of {Counted.Of(checks.Count, "check")}: {found}");
+            return ExitCode.Interrupted;
+        }
+        var summary = $"{Counted.Of(done, "check")} in {watch.Elapsed.TotalSeconds:F1} s: {found}";
         if (output.Json)
             output.Note(summary);
         else

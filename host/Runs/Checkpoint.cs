@@ -32,8 +32,10 @@ internal sealed record Checkpoint(string Path, CheckpointState State)
     }
 
     /// <summary>Opens a checkpoint and checks every file's size and checksum.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="cancellation">Asked between parts of the files.</param>
     /// <exception cref="BadFileException">It is not whole; the message says what is wrong.</exception>
-    public static Checkpoint Open(string path)
+    public static Checkpoint Open(string path, CancellationToken cancellation = default)
     {
         var statePath = System.IO.Path.Combine(path, StateName);
         var state = RunJson.Read<CheckpointState>(statePath, "a checkpoint's state");
@@ -53,7 +55,7 @@ internal sealed record Checkpoint(string Path, CheckpointState State)
                 throw new BadFileException($"'{file.FullName}' is missing.");
             if (file.Length != expected.Bytes)
                 throw new BadFileException($"'{file.FullName}' has {file.Length:N0} bytes and should have {expected.Bytes:N0}.");
-            if (FileHash.Sha256(file.FullName) != expected.Sha256)
+            if (FileHash.Sha256(file.FullName, cancellation) != expected.Sha256)
                 throw new BadFileException($"'{file.FullName}' has another checksum than when it was written.");
         }
         return new Checkpoint(path, state);

@@ -30,19 +30,20 @@ internal sealed class CheckpointStore(string folder, int keep)
     /// <param name="tensors">The model's parameters and buffers, in the types that they are kept in.</param>
     /// <param name="optimizerState">The optimiser's tensors.</param>
     /// <param name="state">All but the checksums.</param>
-    public void Save(NamedTensors tensors, NamedTensors optimizerState, CheckpointState state)
+    /// <param name="cancellation">Asked between parts of the data.</param>
+    public void Save(NamedTensors tensors, NamedTensors optimizerState, CheckpointState state, CancellationToken cancellation = default)
     {
         var path = Path.Combine(folder, Checkpoint.NameOf(state.Step));
         var aside = Path.Combine(folder, $"{AsidePrefix}{Checkpoint.NameOf(state.Step)}.{Guid.NewGuid():N}.partial");
         try
         {
             Directory.CreateDirectory(aside);
-            SafeTensorsWriter.Write(Path.Combine(aside, Checkpoint.ModelName), tensors);
-            SafeTensorsWriter.Write(Path.Combine(aside, Checkpoint.OptimizerName), optimizerState);
+            SafeTensorsWriter.Write(Path.Combine(aside, Checkpoint.ModelName), tensors, cancellation: cancellation);
+            SafeTensorsWriter.Write(Path.Combine(aside, Checkpoint.OptimizerName), optimizerState, cancellation: cancellation);
             RunJson.Write(Path.Combine(aside, Checkpoint.StateName), state with
             {
                 Files = new[] { Checkpoint.ModelName, Checkpoint.OptimizerName }
-                    .ToDictionary(name => name, name => Describe(Path.Combine(aside, name))),
+                    .ToDictionary(name => name, name => Describe(Path.Combine(aside, name), cancellation)),
             });
             if (Directory.Exists(path))
                 Remove(path);
@@ -82,15 +83,16 @@ internal sealed class CheckpointStore(string folder, int keep)
 
     /// <summary>The newest whole checkpoint, or null when none was ever written.</summary>
     /// <param name="passedOver">Told in a sentence about each newer one that is not whole.</param>
+    /// <param name="cancellation">Asked between parts of the files.</param>
     /// <exception cref="BadFileException">There are checkpoints, and none is whole.</exception>
-    public Checkpoint? NewestWhole(Action<string> passedOver)
+    public Checkpoint? NewestWhole(Action<string> passedOver, CancellationToken cancellation = default)
     {
         var faults = new List<string>();
         foreach (var step in Steps().OrderDescending())
         {
             try
             {
-                var checkpoint = Checkpoint.Open(Path.Combine(folder, Checkpoint.NameOf(step)));
+                var checkpoint = Checkpoint.Open(Path.Combine(folder, Checkpoint.NameOf(step)), cancellation);
                 foreach (var fault in faults)
                     passedOver($"A newer checkpoint is passed over, because it is not whole: {fault}");
                 return checkpoint;
@@ -126,5 +128,6 @@ internal sealed class CheckpointStore(string folder, int keep)
         Directory.Delete(aside, recursive: true);
     }
 
-    private static CheckpointState.FileState Describe(string path) => new(new FileInfo(path).Length, FileHash.Sha256(path));
+    private static CheckpointState.FileState Describe(string path, CancellationToken cancellation) =>
+        new(new FileInfo(path).Length, FileHash.Sha256(path, cancellation));
 }

@@ -19,18 +19,19 @@ internal sealed record SavedModel(string RunPath, RunRecord Record, Checkpoint C
     /// <summary>Finds it.</summary>
     /// <param name="path">A run folder, which means its newest whole checkpoint, or one checkpoint's folder.</param>
     /// <param name="note">Told in a sentence about each newer checkpoint that is not whole.</param>
+    /// <param name="cancellation">Asked between parts of the files.</param>
     /// <exception cref="UserException">There is none, or it is not whole.</exception>
-    public static SavedModel Find(string path, Action<string> note)
+    public static SavedModel Find(string path, Action<string> note, CancellationToken cancellation = default)
     {
         if (File.Exists(Path.Combine(path, Checkpoint.StateName)))
         {
             var run = Path.GetDirectoryName(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))))!;
             RunFolder.RequireRun(run);
-            return new SavedModel(run, ReadRecord(run), Checkpoint.Open(Path.TrimEndingDirectorySeparator(path)));
+            return new SavedModel(run, ReadRecord(run), Checkpoint.Open(Path.TrimEndingDirectorySeparator(path), cancellation));
         }
         RunFolder.RequireRun(path);
         var record = ReadRecord(path);
-        var checkpoint = new CheckpointStore(RunFolder.CheckpointsOf(path), record.Keep).NewestWhole(note)
+        var checkpoint = new CheckpointStore(RunFolder.CheckpointsOf(path), record.Keep).NewestWhole(note, cancellation)
             ?? throw new UserException($"The run '{path}' has no checkpoint yet. `zoo train --resume {ShellWord.Of(path)}` goes on with it.");
         return new SavedModel(path, record, checkpoint);
     }

@@ -19,6 +19,9 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
     /// <summary>Above this many, a preset is never built with storage.</summary>
     private const long MostParameters = 200_000_000;
 
+    /// <summary>Asked between files, which are hashed to list them.</summary>
+    public CancellationToken Cancellation { get; init; }
+
     /// <summary>Everything that is installed.</summary>
     public IEnumerable<Check> Everything() =>
     [
@@ -63,7 +66,7 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
         try
         {
             var golden = GoldenCase.Open(path);
-            return wanted(golden) ? Golden(golden) with { Content = FileHash.Sha256(path) } : null;
+            return wanted(golden) ? Golden(golden) with { Content = FileHash.Sha256(path, Cancellation) } : null;
         }
         catch (BadFileException e)
         {

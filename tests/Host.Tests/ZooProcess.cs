@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using Zoo.Host.Recipes;
 
 namespace Zoo.Tests;
 
@@ -18,6 +19,38 @@ internal static class ZooProcess
         IEnumerable<string> arguments, string? workingDirectory = null, IReadOnlyDictionary<string, string?>? environment = null,
         string? program = null)
     {
+        using var process = Process.Start(Command(arguments, workingDirectory, environment, program))!;
+        return Ended(process, process.StandardError.ReadToEndAsync());
+    }
+
+    /// <summary>Runs `zoo` and sends it signals.</summary>
+    /// <param name="arguments">Verb and options.</param>
+    /// <param name="ready">Returns when it is time for them; gets the process, whose standard error is taken.</param>
+    /// <param name="signals">Their numbers; the next one comes a moment after.</param>
+    /// <param name="afterwards">What to do when they have come.</param>
+    public static Outcome Signalled(IEnumerable<string> arguments, Action<Process> ready, int[] signals, Action? afterwards = null)
+    {
+        using var process = Process.Start(Command(arguments, workingDirectory: null, environment: null, program: null))!;
+        var errors = process.StandardError.ReadToEndAsync();
+        ready(process);
+        foreach (var signal in signals)
+        {
+            Assert.That(NativeMethods.Kill(process.Id, signal), Is.Zero);
+            Thread.Sleep(300);   // the process hears of it on a thread of its own
+        }
+        afterwards?.Invoke();
+        var outcome = Task.Run(() => Ended(process, errors));
+        if (!outcome.Wait(TimeSpan.FromMinutes(1)))
+        {
+            process.Kill();
+            Assert.Fail($"zoo goes on a minute after it was asked to end. It said: {errors.Result}");
+        }
+        return outcome.Result;
+    }
+
+    private static ProcessStartInfo Command(
+        IEnumerable<string> arguments, string? workingDirectory, IReadOnlyDictionary<string, string?>? environment, string? program)
+    {
         var start = new ProcessStartInfo("dotnet")
         {
             RedirectStandardOutput = true,
@@ -32,8 +65,11 @@ internal static class ZooProcess
         start.Environment["XDG_DATA_HOME"] = Path.Combine(AppContext.BaseDirectory, "user-data");
         foreach (var (name, value) in environment ?? new Dictionary<string, string?>())
             start.Environment[name] = value;
-        using var process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEndAsync();
+        return start;
+    }
+
+    private static Outcome Ended(Process process, Task<string> errors)
+    {
         var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         return new Outcome(process.ExitCode, output, errors.Result);

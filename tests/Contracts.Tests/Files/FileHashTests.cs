@@ -5,6 +5,13 @@ namespace Zoo.Tests.Files;
 public sealed class FileHashTests
 {
     [Test]
+    public void Sha256_Cancelled_Throws()
+    {
+        using var folder = new TemporaryFolder();
+        Assert.That(() => FileHash.Sha256(folder.Write("a", "abc"), new CancellationToken(canceled: true)), Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    [Test]
     public void Sha256_KnownText_GivesTheKnownDigest()
     {
         using var folder = new TemporaryFolder();

@@ -108,6 +108,18 @@ public sealed class SafeTensorsWriterTests
     }
 
     [Test]
+    public void Write_Cancelled_LeavesTheOldFileAndNothingElse()
+    {
+        using var folder = new TemporaryFolder();
+        using var scope = NewDisposeScope();
+        var path = folder.Write("a", "old");
+        Assert.That(() => SafeTensorsWriter.Write(path, new NamedTensors { ["x"] = ones(3) }, cancellation: new CancellationToken(canceled: true)),
+            Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(File.ReadAllText(path), Is.EqualTo("old"));
+        Assert.That(Directory.GetFiles(folder.Path), Has.Length.EqualTo(1));
+    }
+
+    [Test]
     [Explicit("Writes and reads 2.2 GB.")]
     public void Write_BeyondTwoGigabytes_ReadsBackEqual()
     {

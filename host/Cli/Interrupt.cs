@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
 
-namespace Zoo.Host.Runs;
+namespace Zoo.Host.Cli;
 
-/// <summary>Ctrl-C and termination ask the run to save and end; a second Ctrl-C ends at once.</summary>
+/// <summary>Ctrl-C and termination ask the command to end, a training after saving; a second Ctrl-C ends it at once, also in the midst of native code.</summary>
 internal sealed class Interrupt : IDisposable
 {
     private readonly CancellationTokenSource _source = new();
@@ -12,7 +12,7 @@ internal sealed class Interrupt : IDisposable
     public Interrupt() => _registrations =
         [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(s => PosixSignalRegistration.Create(s, Handle))];
 
-    /// <summary>Cancelled when the run should end.</summary>
+    /// <summary>Cancelled when the command should end.</summary>
     public CancellationToken Token => _source.Token;
 
     public void Dispose()
