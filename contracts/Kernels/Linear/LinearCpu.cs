@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Zoo.Kernels.Cpu;
 
 namespace Zoo.Kernels;
@@ -30,44 +29,38 @@ internal sealed unsafe class LinearCpu : OpKernel
         }
         var padded = LinearSizes.Padded(width);
         float* x = arrays["x"].Float32, weight = arrays["weight"].Float32, bias = arrays["bias"].Float32;
-        var panels = Allocate((long)parts * padded * (dim + 1));
-        try
+        using var memory = new Scratch((long)parts * padded * (dim + 1));
+        var panels = memory.Start;
+        var starts = bias == null ? null : panels + (long)parts * padded * dim;
+        var outputs = stackalloc nint[parts];
+        for (var part = 0; part < parts; part++)
         {
-            var starts = bias == null ? null : panels + (long)parts * padded * dim;
-            var outputs = stackalloc nint[parts];
+            MatrixProduct.PackTransposed(width, dim, weight + (long)part * width * dim, dim, panels + (long)part * padded * dim, LinearSizes.PanelWidth);
+            outputs[part] = arrays[call.Op.Outputs[part]].Pointer;
+            if (bias != null)
+                Starts(bias + (long)part * width, width, starts + (long)part * padded);
+        }
+        var targets = (nint)outputs;
+        WorkShare.For(Pieces(rows, RowsOfAPiece), i =>
+        {
+            var first = i * RowsOfAPiece;
+            var next = Following(i);
             for (var part = 0; part < parts; part++)
             {
-                MatrixProduct.PackTransposed(width, dim, weight + (long)part * width * dim, dim, panels + (long)part * padded * dim, LinearSizes.PanelWidth);
-                outputs[part] = arrays[call.Op.Outputs[part]].Pointer;
-                if (bias != null)
-                    Starts(bias + (long)part * width, width, starts + (long)part * padded);
-            }
-            var targets = (nint)outputs;
-            WorkShare.For(Pieces(rows, RowsOfAPiece), i =>
-            {
-                var first = i * RowsOfAPiece;
-                var next = Following(i);
-                for (var part = 0; part < parts; part++)
+                Simd.Run(new LinearRows
                 {
-                    Simd.Run(new LinearRows
-                    {
-                        Rows = RowsFrom(first, rows),
-                        Columns = width,
-                        Steps = dim,
-                        A = x + (long)first * dim,
-                        Panels = panels + (long)part * padded * dim,
-                        C = (float*)((nint*)targets)[part] + (long)first * width,
-                        Start = starts == null ? null : starts + (long)part * padded,
-                        Next = x + (long)next * dim,
-                        NextRows = part == parts - 1 ? RowsFrom(next, rows) : 0,
-                    });
-                }
-            });
-        }
-        finally
-        {
-            NativeMemory.AlignedFree(panels);
-        }
+                    Rows = RowsFrom(first, rows),
+                    Columns = width,
+                    Steps = dim,
+                    A = x + (long)first * dim,
+                    Panels = panels + (long)part * padded * dim,
+                    C = (float*)((nint*)targets)[part] + (long)first * width,
+                    Start = starts == null ? null : starts + (long)part * padded,
+                    Next = x + (long)next * dim,
+                    NextRows = part == parts - 1 ? RowsFrom(next, rows) : 0,
+                });
+            }
+        });
     }
 
     /// <summary>The forward of a large matrix: many rows are laid out instead of it, and each panel of it is laid out where it is multiplied.</summary>
@@ -79,53 +72,47 @@ internal sealed unsafe class LinearCpu : OpKernel
         var blockRows = (rows + Pieces(rows, most) - 1) / Math.Max(1, Pieces(rows, most));
         blockRows = (blockRows + MatrixProduct.TileRows - 1) / MatrixProduct.TileRows * MatrixProduct.TileRows;
         var padded = LinearSizes.Padded(width);
-        var strips = Allocate((long)blockRows * dim + (long)parts * padded);
-        try
+        using var memory = new Scratch((long)blockRows * dim + (long)parts * padded);
+        var strips = memory.Start;
+        var starts = bias == null ? null : strips + (long)blockRows * dim;
+        var outputs = stackalloc nint[parts];
+        for (var part = 0; part < parts; part++)
         {
-            var starts = bias == null ? null : strips + (long)blockRows * dim;
-            var outputs = stackalloc nint[parts];
-            for (var part = 0; part < parts; part++)
-            {
-                outputs[part] = arrays[call.Op.Outputs[part]].Pointer;
-                if (bias != null)
-                    Starts(bias + (long)part * width, width, starts + (long)part * padded);
-            }
-            var targets = (nint)outputs;
-            var pieces = Pieces(width, ColumnsOfAPiece);
-            for (var first = 0; first < rows; first += blockRows)
-            {
-                var (row, count) = (first, Count(first, rows, blockRows));
-                WorkShare.For(Pieces(count, RowsOfAPiece), i =>
-                {
-                    var from = i * RowsOfAPiece;
-                    MatrixProduct.PackStrips(Count(from, count, RowsOfAPiece), dim, x + (long)(row + from) * dim, dim, strips + (long)from * dim);
-                });
-                WorkShare.For(parts * pieces, i =>
-                {
-                    var next = i + WorkShare.Threads;
-                    Simd.Run(new LinearByPanel
-                    {
-                        Rows = count,
-                        Columns = Count(Column(i), width, ColumnsOfAPiece),
-                        Steps = dim,
-                        Strips = strips,
-                        Weight = Weight(i),
-                        C = (float*)((nint*)targets)[i / pieces] + (long)row * width + Column(i),
-                        CRow = width,
-                        Start = starts == null ? null : starts + (long)(i / pieces) * padded + Column(i),
-                        Next = next < parts * pieces ? Weight(next) : null,
-                    });
-                });
-            }
-
-            int Column(int piece) => piece % pieces * ColumnsOfAPiece;
-
-            float* Weight(int piece) => weight + ((long)(piece / pieces) * width + Column(piece)) * dim;
+            outputs[part] = arrays[call.Op.Outputs[part]].Pointer;
+            if (bias != null)
+                Starts(bias + (long)part * width, width, starts + (long)part * padded);
         }
-        finally
+        var targets = (nint)outputs;
+        var pieces = Pieces(width, ColumnsOfAPiece);
+        for (var first = 0; first < rows; first += blockRows)
         {
-            NativeMemory.AlignedFree(strips);
+            var (row, count) = (first, Count(first, rows, blockRows));
+            WorkShare.For(Pieces(count, RowsOfAPiece), i =>
+            {
+                var from = i * RowsOfAPiece;
+                MatrixProduct.PackStrips(Count(from, count, RowsOfAPiece), dim, x + (long)(row + from) * dim, dim, strips + (long)from * dim);
+            });
+            WorkShare.For(parts * pieces, i =>
+            {
+                var next = i + WorkShare.Threads;
+                Simd.Run(new LinearByPanel
+                {
+                    Rows = count,
+                    Columns = Count(Column(i), width, ColumnsOfAPiece),
+                    Steps = dim,
+                    Strips = strips,
+                    Weight = Weight(i),
+                    C = (float*)((nint*)targets)[i / pieces] + (long)row * width + Column(i),
+                    CRow = width,
+                    Start = starts == null ? null : starts + (long)(i / pieces) * padded + Column(i),
+                    Next = next < parts * pieces ? Weight(next) : null,
+                });
+            });
         }
+
+        int Column(int piece) => piece % pieces * ColumnsOfAPiece;
+
+        float* Weight(int piece) => weight + ((long)(piece / pieces) * width + Column(piece)) * dim;
     }
 
     public override void Backward(OpCall call, KernelArrays arrays)
@@ -148,42 +135,36 @@ internal sealed unsafe class LinearCpu : OpKernel
     {
         var (rows, dim, width) = (sizes.Rows, sizes.Dim, sizes.Width);
         var padded = LinearSizes.Padded(dim);
-        var panels = Allocate((long)sizes.Parts * width * padded);
-        try
+        using var memory = new Scratch((long)sizes.Parts * width * padded);
+        var panels = memory.Start;
+        for (var part = 0; part < sizes.Parts; part++)
+            MatrixProduct.Pack(width, dim, weight + (long)part * width * dim, dim, panels + (long)part * width * padded, LinearSizes.PanelWidth);
+        var given = Enumerable.Range(0, grads.Length).Where(part => grads[part] != 0).ToArray();
+        WorkShare.For(Pieces(rows, RowsOfAPiece), i =>
         {
-            for (var part = 0; part < sizes.Parts; part++)
-                MatrixProduct.Pack(width, dim, weight + (long)part * width * dim, dim, panels + (long)part * width * padded, LinearSizes.PanelWidth);
-            var given = Enumerable.Range(0, grads.Length).Where(part => grads[part] != 0).ToArray();
-            WorkShare.For(Pieces(rows, RowsOfAPiece), i =>
+            var first = i * RowsOfAPiece;
+            var count = RowsFrom(first, rows);
+            var target = gradX + (long)first * dim;
+            for (var k = 0; k < given.Length; k++)
             {
-                var first = i * RowsOfAPiece;
-                var count = RowsFrom(first, rows);
-                var target = gradX + (long)first * dim;
-                for (var k = 0; k < given.Length; k++)
+                var part = given[k];
+                var (nextPart, next) = k + 1 < given.Length ? (given[k + 1], first) : (given[0], Following(i));
+                Simd.Run(new LinearRows
                 {
-                    var part = given[k];
-                    var (nextPart, next) = k + 1 < given.Length ? (given[k + 1], first) : (given[0], Following(i));
-                    Simd.Run(new LinearRows
-                    {
-                        Rows = count,
-                        Columns = dim,
-                        Steps = width,
-                        A = (float*)grads[part] + (long)first * width,
-                        Panels = panels + (long)part * width * padded,
-                        C = target,
-                        Add = k > 0,
-                        Next = (float*)grads[nextPart] + (long)next * width,
-                        NextRows = RowsFrom(next, rows),
-                    });
-                }
-                if (given.Length == 0)
-                    new Span<float>(target, count * dim).Clear();
-            });
-        }
-        finally
-        {
-            NativeMemory.AlignedFree(panels);
-        }
+                    Rows = count,
+                    Columns = dim,
+                    Steps = width,
+                    A = (float*)grads[part] + (long)first * width,
+                    Panels = panels + (long)part * width * padded,
+                    C = target,
+                    Add = k > 0,
+                    Next = (float*)grads[nextPart] + (long)next * width,
+                    NextRows = RowsFrom(next, rows),
+                });
+            }
+            if (given.Length == 0)
+                new Span<float>(target, count * dim).Clear();
+        });
     }
 
     /// <summary>∂W = ȳᵀ x and ∂b = Σ ȳ, the narrower factor in panels.</summary>
@@ -191,37 +172,31 @@ internal sealed unsafe class LinearCpu : OpKernel
     {
         var (rows, dim, width) = (sizes.Rows, sizes.Dim, sizes.Width);
         var byInput = dim <= width;         // x in panels
-        var panels = Allocate((long)rows * LinearSizes.Padded(byInput ? dim : width));
-        try
+        using var memory = new Scratch((long)rows * LinearSizes.Padded(byInput ? dim : width));
+        var panels = memory.Start;
+        if (byInput)
+            Pack(rows, dim, x, panels);
+        for (var part = 0; part < sizes.Parts; part++)
         {
-            if (byInput)
-                Pack(rows, dim, x, panels);
-            for (var part = 0; part < sizes.Parts; part++)
+            var grad = (float*)grads[part];
+            var target = gradWeight + (long)part * width * dim;
+            var sums = gradBias == null ? null : gradBias + (long)part * width;
+            if (grad == null)
             {
-                var grad = (float*)grads[part];
-                var target = gradWeight + (long)part * width * dim;
-                var sums = gradBias == null ? null : gradBias + (long)part * width;
-                if (grad == null)
-                {
-                    new Span<float>(target, width * dim).Clear();
-                    new Span<float>(sums, sums == null ? 0 : width).Clear();
-                    continue;
-                }
-                if (!byInput)
-                {
-                    Pack(rows, width, grad, panels);
-                    if (sums != null)
-                        Simd.Run(new LinearSums(rows, width, grad, sums));
-                }
-                if (byInput)
-                    Columns(rows, width, grad, dim, panels, rows, target, isTransposed: false, sums);
-                else
-                    Columns(rows, dim, x, width, panels, rows, target, isTransposed: true, null);
+                new Span<float>(target, width * dim).Clear();
+                new Span<float>(sums, sums == null ? 0 : width).Clear();
+                continue;
             }
-        }
-        finally
-        {
-            NativeMemory.AlignedFree(panels);
+            if (!byInput)
+            {
+                Pack(rows, width, grad, panels);
+                if (sums != null)
+                    Simd.Run(new LinearSums(rows, width, grad, sums));
+            }
+            if (byInput)
+                Columns(rows, width, grad, dim, panels, rows, target, isTransposed: false, sums);
+            else
+                Columns(rows, dim, x, width, panels, rows, target, isTransposed: true, null);
         }
     }
 
@@ -289,6 +264,4 @@ internal sealed unsafe class LinearCpu : OpKernel
     internal static int Count(int first, int all, int piece) => Math.Clamp(all - first, 0, piece);
 
     internal static int Pieces(int count, int size) => (count + size - 1) / size;
-
-    private static float* Allocate(long count) => (float*)NativeMemory.AlignedAlloc((nuint)Math.Max(16, count) * sizeof(float), 64);
 }
