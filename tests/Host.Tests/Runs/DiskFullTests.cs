@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace Zoo.Tests.Runs;
 
 /// <summary>Commands whose result has no room: a file system of few bytes, in a name space of its own, as an unprivileged user may have it.</summary>
@@ -31,14 +29,14 @@ internal sealed class DiskFullTests
     public void Write_NoRoom_IsTheEnvironmentsLackAndLeavesNothing(string command, string sentence)
     {
         const string tooLarge = "Specified file length was too large for the file system.";
-        var unshare = Bash("unshare --user --map-root-user --mount true");
+        var unshare = ZooProcess.Shell("unshare --user --map-root-user --mount true");
         if (unshare.ExitCode == 0)
             RequireRefused($"unshare --user --map-root-user --mount bash -c \"mount -t tmpfs -o size=8k tmpfs 'FULL' && {Zoo(command)}; code=\\$?; ls -A 'FULL'; exit \\$code\"", "No space left on device.");
         RequireRefused($"trap '' XFSZ; ulimit -f 5; {Zoo(command)}; code=$?; ls -A 'FULL'; exit $code", tooLarge);
 
         void RequireRefused(string script, string reason)
         {
-            var refused = Bash(Filled(script));
+            var refused = ZooProcess.Shell(Filled(script));
             Assert.That((refused.ExitCode, refused.Output), Is.EqualTo((3, "")), refused.Error);
             Assert.That(refused.Error, Does.Contain(Filled(sentence) + reason).And.Not.Contain("   at "));
         }
@@ -47,18 +45,4 @@ internal sealed class DiskFullTests
     private static string Zoo(string command) => $"dotnet '{Path.Combine(ZooProcess.Folder, "zoo.dll")}' {command}";
 
     private string Filled(string text) => text.Replace("PUBLISHED", _published).Replace("RUN", _run).Replace("FULL", Path.Combine(_folder.FullName, "full"));
-
-    private static ZooProcess.Outcome Bash(string script)
-    {
-        var start = new ProcessStartInfo("/bin/bash") { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.ArgumentList.Add("-c");
-        start.ArgumentList.Add(script);
-        start.Environment.Remove("ZOO_PLUGINS");
-        start.Environment["DOTNET_EnableWriteXorExecute"] = "0";   // its double mapping is a file, and the limit counts it
-        using var process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEndAsync();
-        var output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        return new ZooProcess.Outcome(process.ExitCode, output, errors.Result);
-    }
 }

@@ -138,7 +138,7 @@ internal sealed class TrainCommandTests
         if (!OperatingSystem.IsLinux())
             Assert.Ignore("Limits on the size of files are set by a shell on Linux.");
         // Without the signal's default action a write beyond the limit fails like one to a full disk.
-        var limited = Shell($"trap '' XFSZ; ulimit -f 20; exec dotnet '{Path.Combine(ZooProcess.Folder, "zoo.dll")}' train lenet1989 --out '{_out}' --steps 100 --checkpoint-every 40");
+        var limited = ZooProcess.Shell($"trap '' XFSZ; ulimit -f 20; exec dotnet '{Path.Combine(ZooProcess.Folder, "zoo.dll")}' train lenet1989 --out '{_out}' --steps 100 --checkpoint-every 40");
 
         Assert.That(limited.ExitCode, Is.EqualTo(3), limited.Error);
         Assert.That(limited.Error, Does.Contain("The checkpoint of step 40 could not be written").And.Contain("training goes on")
@@ -341,20 +341,6 @@ internal sealed class TrainCommandTests
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
         return process;
-    }
-
-    private static ZooProcess.Outcome Shell(string command)
-    {
-        var start = new ProcessStartInfo("/bin/bash") { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.ArgumentList.Add("-c");
-        start.ArgumentList.Add(command);
-        start.Environment.Remove("ZOO_PLUGINS");
-        start.Environment["DOTNET_EnableWriteXorExecute"] = "0";   // its double mapping is a file, and the limit counts it
-        using var process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEndAsync();
-        var output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        return new ZooProcess.Outcome(process.ExitCode, output, errors.Result);
     }
 
     private static void Signal(Process process, int signal)
