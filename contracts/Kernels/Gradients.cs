@@ -21,5 +21,15 @@ public static class Gradients
         BackwardFailure.ThrowIfAny();
     }
 
+    /// <summary>As above from several outputs at once, with the gradient that each has.</summary>
+    /// <param name="outputs">Each requires a gradient.</param>
+    /// <param name="gradients">One for each output, of its shape.</param>
+    /// <exception cref="Exception">The kernel's own exception; gradients are then worthless.</exception>
+    public static void Backward(IReadOnlyList<torch.Tensor> outputs, IReadOnlyList<torch.Tensor> gradients)
+    {
+        torch.autograd.backward([.. outputs], [.. gradients]);
+        BackwardFailure.ThrowIfAny();
+    }
+
     internal static void CountMissing(int count) => Interlocked.Add(ref _missing, count);
 }

@@ -6,7 +6,7 @@ namespace Zoo.Kernels;
 /// <summary>Joins every op's kernels to autograd: the one place where tensors become raw memory.</summary>
 /// <remarks>
 /// Checks and the forward kernel run before TorchSharp's node exists, because a node whose forward throws is never freed. An exception in a
-/// backward would end the process; it is kept, gradients are zero, and <see cref="Gradients.Backward"/> throws it afterwards.
+/// backward would end the process; it is kept, gradients are zero, and <see cref="Gradients.Backward(Tensor)"/> throws it afterwards.
 /// </remarks>
 internal sealed class OpFunction : autograd.MultiTensorFunction<OpFunction>
 {

@@ -165,7 +165,8 @@ internal static class OpBench
     }
 
     /// <summary>Optional arguments that were switched on.</summary>
-    private static HashSet<string> CheckSets(Op op, JsonObject sets)
+    /// <exception cref="UserException">A set is none of the op's.</exception>
+    public static HashSet<string> CheckSets(Op op, JsonObject sets)
     {
         var chosen = new HashSet<string>(StringComparer.Ordinal);
         var optional = op.Arguments.Where(a => a.Optional).Select(a => a.Name).ToList();
@@ -253,7 +254,7 @@ internal static class OpBench
         var isOnCard = IsOnCard(inputs);
         timing.Measure(() =>
         {
-            autograd.backward([.. run(leaves, options).Values.Where(o => o.requires_grad)], given);
+            Gradients.Backward([.. run(leaves, options).Values.Where(o => o.requires_grad)], given);
             Finish(isOnCard);
         });
     }

@@ -135,6 +135,7 @@ internal sealed class BenchCommand : ZooCommand
             throw new UserException($"--pass backward: {op.Name} has no gradient; it has --pass forward.");
         var sizes = OpBench.ParseShape(op, arguments.GetValue(_shape));
         var sets = RunPlanner.ParseSets(arguments.GetValue(_set)!);
+        OpBench.CheckSets(op, sets);   // before rates are measured for nothing
         var rates = Rates(arguments.GetValue(_rates), options, session.Output);
         var table = NewTable("Pass", "Backend", "Wall ms", "CPU ms", "Least CPU ms", "Floor ms", "× floor", "Runs");
         foreach (var pass in passes)

@@ -34,6 +34,14 @@ public sealed class OpBenchTests
         Assert.That(records, Is.EqualTo(new[] { ("reference", 2), ("other", 2) }));
     }
 
+    [Test]
+    public void Run_KernelThatFailsInItsBackward_ThrowsInsteadOfTimingIt()
+    {
+        var options = new BenchOptions { Runs = 2, Warmup = 0, Threads = 1, Device = CPU };
+        Assert.That(() => OpBench.Run(new FailsInBackward(), new Dictionary<string, long> { ["B"] = 2 }, [], backward: true, null, options),
+            Throws.TypeOf<NotImplementedException>());
+    }
+
     private static (string Calls, IEnumerable<(string?, int?)> Records) Run(int warmup, int? runs, int millisecondsOfCall = 0)
     {
         var op = new Noted(millisecondsOfCall);
@@ -68,6 +76,32 @@ public sealed class OpBenchTests
             _calls.Append(who);
             Thread.Sleep(millisecondsOfCall);
             return new() { ["y"] = inputs["x"].clone() };
+        }
+    }
+
+    private sealed class FailsInBackward : Op
+    {
+        public override string Name => "fails_in_backward";
+
+        public override string Title => "An op whose kernel has no backward";
+
+        public override IReadOnlyList<OpArgument> Arguments { get; } = [new("x", "B")];
+
+        public override IReadOnlyList<string> Outputs { get; } = ["y"];
+
+        public override IReadOnlyList<OpKernel> Kernels { get; } = [new Kernel()];
+
+        protected override NamedTensors Reference(NamedTensors inputs, OpOptions options) => new() { ["y"] = inputs["x"].clone() };
+
+        protected override IReadOnlyList<KernelArraySpec> OutputSpecs(OpCall call) => [new("y", call.Size("B"))];
+
+        private sealed class Kernel : OpKernel
+        {
+            public override string Backend => KernelChoice.Cpu;
+
+            public override void Forward(OpCall call, KernelArrays arrays) => arrays["x"].Span.CopyTo(arrays["y"].Span);
+
+            public override void Backward(OpCall call, KernelArrays arrays) => throw new NotImplementedException();
         }
     }
 }
