@@ -35,5 +35,6 @@ internal static class AllProperties
         new OpRunsProperty(),
         new OpFloat64Property(),
         new OpDifferenceQuotientProperty(),
+        new OpPartialGradientsProperty(),
     ];
 }

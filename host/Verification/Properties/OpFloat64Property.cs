@@ -8,6 +8,7 @@ namespace Zoo.Host.Verification.Properties;
 internal sealed class OpFloat64Property : IOpProperty
 {
     private const double Tolerance = 1e-4;
+    private const string Meaning = "Float32 differs from the reference in float64.";
 
     public string Name => "equals-float64";
 
@@ -24,7 +25,7 @@ internal sealed class OpFloat64Property : IOpProperty
             {
                 if (gotOutputs.Find(name) is not { } mine)
                     return PropertyOutcome.Fails($"The output '{name}' is missing in float32.");
-                outcome = PropertyOutcome.Worse(outcome, Same($"out.{name}", mine, output));
+                outcome = PropertyOutcome.Worse(outcome, Same($"out.{name}", mine, output, Meaning));
             }
             foreach (var outputs in (NamedTensors[])[gotOutputs, expectedOutputs])
             {
@@ -37,16 +38,20 @@ internal sealed class OpFloat64Property : IOpProperty
                     continue;
                 if (got[name].grad is not { } mine)
                     return PropertyOutcome.Fails($"A gradient reaches '{name}' in float64 and not in float32.");
-                outcome = PropertyOutcome.Worse(outcome, Same($"grad.in.{name}", mine, gradient));
+                outcome = PropertyOutcome.Worse(outcome, Same($"grad.in.{name}", mine, gradient, Meaning));
             }
         }
         return outcome;
     }
 
-    private static PropertyOutcome Same(string name, Tensor got, Tensor expected)
+    /// <summary>Whether a tensor is the float64 one within the bar.</summary>
+    /// <param name="name">Its name, for the message.</param>
+    /// <param name="got">In float32.</param>
+    /// <param name="expected">In float64.</param>
+    /// <param name="meaning">What a difference means, in a sentence.</param>
+    public static PropertyOutcome Same(string name, Tensor got, Tensor expected, string meaning)
     {
         var scale = expected.numel() == 0 ? 0 : expected.detach().to(ScalarType.Float64).abs().max().item<double>();
-        return PropertyOutcome.Of(TensorComparison.Compare(name, got, expected, Tolerance * Math.Max(scale, 1e-3), 0),
-            "Float32 differs from the reference in float64.");
+        return PropertyOutcome.Of(TensorComparison.Compare(name, got, expected, Tolerance * Math.Max(scale, 1e-3), 0), meaning);
     }
 }
