@@ -17,9 +17,10 @@ internal sealed class Catalog
     /// <param name="ops">Of every plugin.</param>
     /// <param name="disabledPlugins">Names of plugins that could not be loaded, for messages.</param>
     /// <param name="recipes">With unique names.</param>
+    /// <param name="pluginFolders">Where the DLLs of plugins lie, also of those without an architecture; those of the architectures unless given.</param>
     public Catalog(
         IEnumerable<InstalledArchitecture> architectures, IEnumerable<ITask> tasks, OpCatalog ops, IReadOnlyList<string> disabledPlugins,
-        IEnumerable<IRecipe>? recipes = null)
+        IEnumerable<IRecipe>? recipes = null, IEnumerable<string>? pluginFolders = null)
     {
         Architectures = [.. architectures.OrderBy(a => a.Info.Name, StringComparer.Ordinal)];
         foreach (var installed in Architectures)
@@ -34,6 +35,7 @@ internal sealed class Catalog
             _recipes.Add(recipe.Info.Name, recipe);
         Ops = ops;
         DisabledPlugins = disabledPlugins;
+        PluginFolders = [.. (pluginFolders ?? Architectures.Select(a => a.PluginFolder)).Distinct()];
     }
 
     /// <summary>Architectures, by name.</summary>
@@ -48,6 +50,9 @@ internal sealed class Catalog
     /// <summary>Plugins that could not be loaded.</summary>
     public IReadOnlyList<string> DisabledPlugins { get; }
 
+    /// <summary>Folders of the plugins in use, where their golden cases lie.</summary>
+    public IReadOnlyList<string> PluginFolders { get; }
+
     /// <summary>Whether <paramref name="name"/> is an architecture's name or alias.</summary>
     public bool HasArchitecture(string name) => _architectures.ContainsKey(name);
 
@@ -57,11 +62,20 @@ internal sealed class Catalog
     {
         if (_architectures.TryGetValue(name, out var found))
             return found;
+        if (OtherKind(name) is { } other)
+            throw new UserException($"No architecture is named '{name}': that is {other}.");
         var installed = Architectures.Count == 0 ? "nothing" : string.Join(", ", Architectures.Select(a => a.Info.Name));
         var disabled = DisabledPlugins.Count == 0 ? "" : $"  Disabled: {string.Join(", ", DisabledPlugins)} (`zoo plugins` says why).";
         throw new UserException(
             $"No architecture is named '{name}'.{Names.DidYouMean(name, _architectures.Keys)}  Installed: {installed}.{disabled}");
     }
+
+    /// <summary>What else has that name, and how it is used; null where nothing has.</summary>
+    private string? OtherKind(string name) =>
+        Ops.Find(name) is not null ? $"an op, which `zoo show`, `zoo verify` and `zoo bench` take as --op {name}"
+        : _tasks.ContainsKey(name) ? $"a task; name a model, and the task as --task {name}"
+        : _recipes.ContainsKey(name) ? $"a recipe, which `zoo reproduce {name}` runs"
+        : null;
 
     /// <summary>The task of that name.</summary>
     /// <exception cref="UserException">There is none.</exception>

@@ -35,5 +35,6 @@ internal static class ProgramServices
     }
 
     private static Catalog LoadCatalog(PluginCatalog plugins) =>
-        new(plugins.Architectures, [.. HostTasks.All, .. plugins.Tasks], plugins.Ops, [.. plugins.Disabled.Select(p => p.Name)], plugins.Recipes);
+        new(plugins.Architectures, [.. HostTasks.All, .. plugins.Tasks], plugins.Ops, [.. plugins.Disabled.Select(p => p.Name)], plugins.Recipes,
+            plugins.Plugins.Select(p => Path.GetDirectoryName(p.Path)!));
 }

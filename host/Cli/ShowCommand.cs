@@ -18,7 +18,13 @@ namespace Zoo.Host.Cli;
 /// <summary>`zoo show`: everything about one architecture that can be said without training it, or about one task.</summary>
 internal sealed class ShowCommand : ZooCommand
 {
-    private readonly Argument<string> _model = new("model") { Description = "Name or alias of an architecture, or name of a task; `zoo list` has them." };
+    private readonly Argument<string?> _model = new("model")
+    {
+        Description = "Name or alias of an architecture, or name of a task; `zoo list` has them. Or --op for an op.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private readonly Option<string?> _op = OptionOf.Text("--op", "NAME", "An op: what it takes and gives, and its backends. `zoo plugins` lists those of plugins.");
 
     private readonly Option<string?> _preset = new("--preset")
     {
@@ -30,9 +36,10 @@ internal sealed class ShowCommand : ZooCommand
 
     private readonly Option<string?> _device = DeviceName.Option();
 
-    public ShowCommand() : base("show", "Config keys with their values, presets, parameter count, tasks, ops and backends of a model; or a task's options.")
+    public ShowCommand() : base("show", "Config keys with their values, presets, parameter count, tasks, ops and backends of a model; or a task's options; or an op.")
     {
         Add(_model);
+        Add(_op);
         Add(_preset);
         Add(_sets);
         Add(_device);
@@ -41,10 +48,14 @@ internal sealed class ShowCommand : ZooCommand
     public override int Run(ParseResult arguments, Session session)
     {
         var catalog = session.Catalog;
-        var name = arguments.GetValue(_model)!;
-        if (!catalog.HasArchitecture(name) && catalog.Tasks.FirstOrDefault(t => t.Info.Name == name) is { } task)
+        var (name, op) = (arguments.GetValue(_model), arguments.GetValue(_op));
+        if (name is null == op is null)
+            throw new UserException("Say what to show: `zoo show MODEL`, `zoo show TASK` or `zoo show --op NAME`. `zoo list` shows the models.");
+        if (op is not null)
+            return ShowOp(arguments, session, op);
+        if (!catalog.HasArchitecture(name!) && catalog.Tasks.FirstOrDefault(t => t.Info.Name == name) is { } task)
             return ShowTask(arguments, session, task);
-        var (installed, namedPreset) = catalog.Architecture(name);
+        var (installed, namedPreset) = catalog.Architecture(name!);
         var preset = RunPlanner.CheckPreset(installed, arguments.GetValue(_preset) ?? namedPreset);
         var config = installed.Architecture.ReadConfig(preset, RunPlanner.ParseSets(arguments.GetValue(_sets) ?? []));
 
@@ -58,6 +69,22 @@ internal sealed class ShowCommand : ZooCommand
         session.Output.Record(shown.ToJson());
         if (!session.Output.Json)
             Say(session.Output, shown);
+        return ExitCode.Done;
+    }
+
+    private int ShowOp(ParseResult arguments, Session session, string name)
+    {
+        foreach (var option in (Option[])[_preset, _sets, _device])
+        {
+            if (arguments.GetResult(option) is { Implicit: false })
+                throw new UserException($"{option.Name}: {name} is an op; it is shown as it is.");
+        }
+        var op = session.Catalog.Ops.Get(name);
+        var owner = session.Plugins.Plugins.FirstOrDefault(p => p.Ops.Contains(op));
+        var shown = new ShownOperator(op, owner is null ? null : $"{owner.Name} {owner.Version}");
+        session.Output.Record(shown.ToJson());
+        if (!session.Output.Json)
+            shown.Say(session.Output);
         return ExitCode.Done;
     }
 

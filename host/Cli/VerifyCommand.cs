@@ -15,6 +15,13 @@ internal sealed class VerifyCommand : ZooCommand
         Arity = ArgumentArity.ZeroOrMore,
     };
 
+    private readonly Option<string[]> _ops = new("--op")
+    {
+        Description = "An op to verify: its golden cases and properties (repeatable). Without a model, these alone are run.",
+        HelpName = "NAME",
+        DefaultValueFactory = _ => [],
+    };
+
     private readonly Option<string[]> _golden = new("--golden")
     {
         Description = "Golden cases to run: files, or folders with all their *.safetensors (repeatable). Without a model, these alone are run.",
@@ -36,6 +43,7 @@ internal sealed class VerifyCommand : ZooCommand
         "verify", "Checks what is installed: recorded cases of the original projects, gradients, batches, save and load, determinism, step forms.")
     {
         Add(_models);
+        Add(_ops);
         Add(_golden);
         Add(_strict);
         Add(_device);
@@ -46,10 +54,13 @@ internal sealed class VerifyCommand : ZooCommand
     {
         var (output, catalog, interrupted) = (session.Output, session.Catalog, session.Interrupted);
         var models = arguments.GetValue(_models) ?? [];
+        var ops = arguments.GetValue(_ops) ?? [];
         var golden = GoldenFiles.Named(arguments.GetValue(_golden) ?? []);
         var kernels = KernelChoice.Parse(arguments.GetValue(_kernels) ?? "auto");
         foreach (var model in models)
             catalog.Architecture(model);
+        foreach (var op in ops)
+            catalog.Ops.Get(op);
 
         LibTorch.Load();
         CheckOps(catalog, kernels);
@@ -60,7 +71,7 @@ internal sealed class VerifyCommand : ZooCommand
             output.Note($"libtorch has no CUDA here: ops run on {card.Name} by their own kernels, copied there and back.");
         var verifier = new Verifier(catalog, device, kernels, card is null ? null : new OnCard(card, kernels)) { Cancellation = interrupted };
         var checks = golden.Select(path => verifier.Golden(path)).ToList();
-        checks.AddRange(models.Length > 0 ? models.SelectMany(verifier.Of) : golden.Count > 0 ? [] : verifier.Everything());
+        checks.AddRange(models.Length + ops.Length > 0 ? [.. models.SelectMany(verifier.Of), .. ops.SelectMany(verifier.OfOp)] : golden.Count > 0 ? [] : verifier.Everything());
         checks = [.. checks.DistinctBy(c => c.Identity)];
         foreach (var same in checks.GroupBy(c => (c.Kind, c.Case)).Where(same => same.Count() > 1))
             output.Note($"Different files hold a case '{same.Key.Case}'; each is run.");

@@ -25,7 +25,7 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
     /// <summary>Everything that is installed.</summary>
     public IEnumerable<Check> Everything() =>
     [
-        .. catalog.Architectures.Select(a => a.PluginFolder).Distinct().SelectMany(folder => GoldenOfPlugin(folder, _ => true)),
+        .. catalog.PluginFolders.SelectMany(folder => GoldenOfPlugin(folder, _ => true)),
         .. catalog.Architectures.SelectMany(a => Properties(a.Architecture, preset: null)),
         .. catalog.Ops.All.SelectMany(Properties),
     ];
@@ -43,11 +43,25 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
             .. GoldenOfPlugin(installed.PluginFolder, IsOfIt),
             .. Properties(installed.Architecture, isAlias ? preset : null),
             .. ops.SelectMany(Properties),
+            .. installed.Info.Ops.Where(op => catalog.Ops.Find(op) is null).Select(op => Check.OfProperty($"{op}/installed", op, () => PropertyOutcome.CannotAsk(
+                $"{installed.Info.Name} says that it uses the op '{op}', and no installed plugin has announced it (IZooPlugin.ConfigureServices), so its cases are not run."))),
         ];
 
         bool IsOfIt(GoldenCase golden) => golden.IsModel
             ? isAlias ? golden.Name == name : catalog.HasArchitecture(golden.Name) && catalog.Architecture(golden.Name).Installed == installed
             : ops.Any(o => o.CaseNames.Contains(golden.Name));
+    }
+
+    /// <summary>One op: its golden cases, whichever plugin has them, and its properties.</summary>
+    /// <exception cref="UserException">No installed plugin has it.</exception>
+    public IEnumerable<Check> OfOp(string name)
+    {
+        var op = catalog.Ops.Get(name);
+        return
+        [
+            .. catalog.PluginFolders.SelectMany(folder => GoldenOfPlugin(folder, golden => !golden.IsModel && op.CaseNames.Contains(golden.Name))),
+            .. Properties(op),
+        ];
     }
 
     /// <summary>Golden cases.</summary>

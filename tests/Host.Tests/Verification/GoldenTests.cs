@@ -238,6 +238,25 @@ public sealed class GoldenTests
     }
 
     [Test]
+    public void Everything_PluginWithOpsAlone_RunsItsCases()
+    {
+        GoldenTestCase.OfOp().Write(_folder.CreateSubdirectory("golden").FullName);
+        var verifier = new Verifier(new Catalog([], [], new OpCatalog([new TinyOp()]), [], pluginFolders: [_folder.FullName]), torch.CPU, KernelChoice.Auto);
+        foreach (var checks in (IEnumerable<Check>[])[verifier.Everything(), verifier.OfOp("tiny_product")])
+            Assert.That(checks.Single(c => c.Kind == "golden").Run().Status, Is.EqualTo(CheckStatus.Pass));
+    }
+
+    [Test]
+    public void Of_ModelWhoseOpNobodyAnnounced_SaysSo()
+    {
+        var installed = new InstalledArchitecture(new TinyImageArchitecture(Fault.None, ops: ["tiny_product"]), "Test", "1.0", _folder.FullName);
+        var check = new Verifier(new Catalog([installed], [], OpCatalog.Empty, []), torch.CPU, KernelChoice.Auto).Of("tiny-image").Single(c => c.Case == "tiny_product/installed");
+        var result = check.Run();
+        Assert.That(result.Status, Is.EqualTo(CheckStatus.Unsupported));
+        Assert.That(result.Reason, Does.Contain("says that it uses the op 'tiny_product', and no installed plugin has announced it"));
+    }
+
+    [Test]
     public void Named_NothingThere_IsRefused()
     {
         Assert.That(() => GoldenFiles.Named([_folder.FullName]), Throws.TypeOf<BadFileException>().With.Message.Contains("holds no *.safetensors file"));

@@ -4,9 +4,9 @@ using Zoo.Architectures;
 namespace Zoo.Tests.Verification;
 
 /// <summary>A classifier of 4 x 4 images that is right, or wrong in one planted way.</summary>
-internal sealed class TinyImageArchitecture(Fault fault) : Architecture<TinyImageConfig>
+internal sealed class TinyImageArchitecture(Fault fault, IReadOnlyList<string>? ops = null) : Architecture<TinyImageConfig>
 {
-    public override ArchitectureInfo Info { get; } = new("tiny-image", "Two layers", "None") { Kind = ModelKind.ImageClassifier };
+    public override ArchitectureInfo Info { get; } = new("tiny-image", "Two layers", "None") { Kind = ModelKind.ImageClassifier, Ops = ops ?? [] };
 
     public override IReadOnlyDictionary<string, ModelConfig> Presets { get; } =
         new Dictionary<string, ModelConfig> { ["default"] = new TinyImageConfig(), ["wide"] = new TinyImageConfig { HiddenDim = 9 } };

@@ -37,6 +37,19 @@ public sealed class VerifyCommandTests
     }
 
     [Test]
+    public void Verify_Op_RunsItsCasesAndPropertiesAlone()
+    {
+        var outcome = ZooProcess.Run(["verify", "--op", "lenet1989_prepare", "--op", "rope", "--json"]);
+        Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        Assert.That(outcome.Records.Select(r => (string)r["model_or_op"]!).Distinct(), Is.EquivalentTo((string[])["lenet1989_prepare", "rope"]));
+        Assert.That(outcome.Records.Select(r => (string)r["case"]!), Does.Contain("rope/equals-float64").And.Contain("rope/partial-gradients"));
+        Assert.That(outcome.Records.Select(r => (string)r["kind"]!), Does.Contain("golden"));
+
+        var refused = ZooProcess.Run(["verify", "--op", "rop"]);
+        Assert.That((refused.ExitCode, refused.Error.TrimEnd()), Is.EqualTo((2, "No installed plugin has an op named 'rop'. Did you mean 'rope'?")));
+    }
+
+    [Test]
     public void Verify_Golden_RunsTheseAloneAndAFailureIsExitCode1()
     {
         using var scope = TorchSharp.torch.NewDisposeScope();
@@ -136,6 +149,20 @@ public sealed class VerifyCommandTests
     }
 
     [Test]
+    public void Show_Op_SaysWhatItTakesAndGives()
+    {
+        var outcome = ZooProcess.Run(["show", "--op", "cross_entropy"]);
+        Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        Assert.That(outcome.Output, Does.Contain("hidden [L, D]").And.Contain("targets [L] (Int64, no gradient)").And.Contain("bias [E] (optional)")
+            .And.Contain("cpu, cuda, reference").And.Contain("--shape L=…,D=…,E=…"));
+
+        var record = ZooProcess.Run(["show", "--op", "lenet1989_net", "--json"]).Records.Single();
+        Assert.That((string?)record["plugin"], Does.StartWith("LeNet "));
+        foreach (var key in (string[])["op", "title", "arguments", "options", "outputs", "backends", "baselines", "cases"])
+            Assert.That(record.ContainsKey(key), key);
+    }
+
+    [Test]
     public void Show_AliasAndSet_ShowsValuesBesideTheDefaults()
     {
         var outcome = ZooProcess.Run(["show", "lenet1989-modern", "--set", "dropout=0.5"]);
@@ -146,6 +173,9 @@ public sealed class VerifyCommandTests
     [TestCase("Did you mean 'modern'?", "lenet1989", "--preset", "modren")]
     [TestCase("'dropuot' is no key of it. Did you mean 'dropout'?", "lenet1989", "--set", "dropuot=0.5")]
     [TestCase("Did you mean 'lenet1989'?", "lenet1998")]
+    [TestCase("Say what to show")]
+    [TestCase("Say what to show", "lenet1989", "--op", "rope")]
+    [TestCase("--preset: rope is an op; it is shown as it is.", "--op", "rope", "--preset", "default")]
     public void Show_BadInput_IsExitCode2(string sentence, params string[] arguments)
     {
         var outcome = ZooProcess.Run(["show", .. arguments]);
