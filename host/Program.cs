@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.CommandLine.Parsing;
 using Microsoft.Extensions.DependencyInjection;
 using Zoo.Files;
 using Zoo.Host.Cli;
@@ -22,7 +23,7 @@ internal static class Program
     {
         var root = BuildRoot();
         var parsed = root.Parse(args);
-        if (parsed.Errors.Count > 0 && parsed.Action is not HelpAction)
+        if ((parsed.Errors.Count > 0 || UnknownOptions(parsed).Count > 0) && parsed.Action is not HelpAction)
             return args.Length == 0 ? root.Parse("--help").Invoke() : ReportParseErrors(parsed);
         if (parsed.CommandResult.Command is not ZooCommand verb || parsed.Action != verb.Action)
             return parsed.Invoke();   // --help, --version, completion
@@ -91,13 +92,23 @@ internal static class Program
         }
     }
 
+    /// <summary>
+    /// Words that look like options and that the parser took for a model's or a run's name, as the verb has no option of that name. A name that begins so is
+    /// given after a "--" of its own.
+    /// </summary>
+    private static List<string> UnknownOptions(ParseResult parsed) => parsed.Tokens.Any(t => t.Type == TokenType.DoubleDash)
+        ? []
+        : [.. parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens).Select(t => t.Value).Where(word => word.Length > 1 && word[0] == '-').Distinct()];
+
     private static int ReportParseErrors(ParseResult parsed)
     {
         var command = parsed.CommandResult.Command;
         var options = command.Options.Concat(parsed.RootCommandResult.Command.Options).Select(o => o.Name).Distinct().ToList();
         var verbs = Verbs.Select(v => v.Name).ToList();
         // Without a verb the parser complains of every word; the first one is what should have been a verb.
-        IEnumerable<string> sentences = command is not ZooCommand && parsed.UnmatchedTokens is [var word, ..] && !word.StartsWith('-')
+        IEnumerable<string> sentences = UnknownOptions(parsed) is { Count: > 0 } unknown
+            ? unknown.Select(option => $"There is no option '{option}'.{Names.DidYouMean(option, options)}")
+            : command is not ZooCommand && parsed.UnmatchedTokens is [var word, ..] && !word.StartsWith('-')
             ? [$"There is no command '{word}'.{Names.DidYouMean(word, verbs)}"]
             : parsed.Errors.Select(e => e.Message).Distinct().Select(Hinted);
         foreach (var sentence in sentences)

@@ -29,7 +29,7 @@ internal sealed class ReportCommand : ZooCommand
     {
         var paths = arguments.GetValue(_runs)!.DistinctBy(Path.GetFullPath).ToList();
         foreach (var path in paths)
-            RequireRun(path);
+            RunFolder.RequireRun(path);
         var html = HtmlReport.ForRuns([.. paths.Select(p => ReportRun.Read(p))]);
         var file = arguments.GetValue(_out) ?? Path.Combine(paths[0], DefaultName);
         try
@@ -44,23 +44,5 @@ internal sealed class ReportCommand : ZooCommand
         if (!session.Output.Json)
             session.Output.Say($"Report: {file}");
         return ExitCode.Done;
-    }
-
-    /// <summary>As for every run folder, and a hint where the folder holds runs.</summary>
-    private static void RequireRun(string path)
-    {
-        try
-        {
-            RunFolder.RequireRun(path);
-        }
-        catch (UserException e) when (Directory.Exists(path))
-        {
-            var inside = Directory.EnumerateDirectories(path).Count(d => File.Exists(Path.Combine(d, RunFolder.ConfigName)));
-            if (inside == 0)
-                throw;
-            var count = inside == 1 ? "one run" : $"{inside} runs";
-            var pattern = Path.TrimEndingDirectorySeparator(path) + "/*";
-            throw new UserException($"{e.Message} It holds {count}: name them, as in `zoo report {pattern}`.", e);
-        }
     }
 }

@@ -118,7 +118,21 @@ internal sealed class RunFolder : IDisposable
                 : $"There is no run folder '{path}'. `zoo train` and `zoo import` say at their end where theirs is.");
         }
         if (!File.Exists(System.IO.Path.Combine(path, ConfigName)))
-            throw new UserException($"'{path}' is no run folder: it has no {ConfigName}.");
+            throw new UserException($"'{path}' is no run folder: it has no {ConfigName}.{Inside(path)}");
+    }
+
+    /// <summary>Where the runs are that a folder holds, as --out's does; nothing where it holds none.</summary>
+    private static string Inside(string path)
+    {
+        try
+        {
+            var runs = Directory.EnumerateDirectories(path).Where(d => File.Exists(System.IO.Path.Combine(d, ConfigName))).Order(StringComparer.Ordinal).ToList();
+            return runs.Count == 0 ? "" : $" It holds {Counted.Of(runs.Count, "run")}{(runs.Count == 1 ? "," : ", such as")} '{runs[^1]}'.";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return "";
+        }
     }
 
     /// <summary>The run that began last among those below a folder that fit.</summary>

@@ -39,7 +39,7 @@ internal sealed class ReportCommandTests
     {
         yield return Case("no argument", _ => [], "report");
         yield return Case("no such folder", s => [Path.Combine(s.Parent, "none")], "There is no run folder");
-        yield return Case("folder of runs", s => [Path.GetDirectoryName(s.Write("a"))!], "It holds one run: name them");
+        yield return Case("folder of runs", s => [Path.GetDirectoryName(s.Write("a"))!], "It holds 1 run, '");
         yield return Case("no run", s => [Path.Combine(s.Write("a"), "checkpoints")], "it has no config.json");
         yield return Case("malformed", s => [Broken(s.Write("a"))], "line 1");
         yield return Case("no place for it", s => [s.Write("a"), "--out", Path.Combine(s.Parent, "none", "x.html")], "does not exist");

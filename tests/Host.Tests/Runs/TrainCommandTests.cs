@@ -247,6 +247,37 @@ internal sealed class TrainCommandTests
             Is.EqualTo((2, $"There is no command 'tran'. Did you mean 'train'?{Environment.NewLine}`zoo --help` lists what there is.")));
     }
 
+    [TestCase("There is no option '--step'. Did you mean '--steps'?", "train", "--step", "5", "lenet1989")]
+    [TestCase("There is no option '--devcie'. Did you mean '--device'?", "verify", "lenet1989", "--devcie", "cuda")]
+    [TestCase("There is no option '--jsn'. Did you mean '--json'?", "eval", "--jsn")]
+    [TestCase("There is no option '-x'.", "report", "-x")]
+    public void Run_UnknownOptionOfAVerbThatTakesNames_IsNotTakenForAName(string sentence, params string[] arguments)
+    {
+        var refused = ZooProcess.Run(arguments);
+
+        Assert.That((refused.ExitCode, refused.Error.TrimEnd()),
+            Is.EqualTo((2, $"{sentence}{Environment.NewLine}`zoo {arguments[0]} --help` lists what there is.")));
+    }
+
+    [Test]
+    public void Run_NameLikeAnOptionAfterTwoDashes_IsAName()
+    {
+        var refused = ZooProcess.Run(["show", "--", "--step"]);
+
+        Assert.That(refused.ExitCode, Is.EqualTo(2));
+        Assert.That(refused.Error, Does.StartWith("No architecture is named '--step'."));
+    }
+
+    [TestCase("No architecture is named 'rope': that is an op, which `zoo show`, `zoo verify` and `zoo bench` take as --op rope.", "rope")]
+    [TestCase("No architecture is named 'parity': that is a task; name a model, and the task as --task parity.", "parity")]
+    [TestCase("No architecture is named 'lecun1989': that is a recipe, which `zoo reproduce lecun1989` runs.", "lecun1989")]
+    public void Train_NameOfSomethingElse_SaysWhatItIs(string expected, string name)
+    {
+        var refused = ZooProcess.Run(["train", name, "--out", _out]);
+
+        Assert.That((refused.ExitCode, refused.Error.TrimEnd()), Is.EqualTo((2, expected)));
+    }
+
     [Test]
     public void Train_UnknownModel_NamesTheNearest()
     {
