@@ -1,5 +1,7 @@
+using System.Reflection;
 using Zoo.Architectures;
 using Zoo.Configuration;
+using Zoo.Kernels;
 
 namespace Zoo.Host.Plugins;
 
@@ -18,7 +20,7 @@ internal static class PluginDescription
         foreach (var task in plugin.Tasks)
             Guard(problems, task, () => NameProblems($"{task.GetType().FullName}'s task", task.Info.Name));
         foreach (var op in plugin.Ops)
-            Guard(problems, op, () => NameProblems($"{op.GetType().FullName}'s op", op.Name));
+            Guard(problems, op, () => Problems(op));
         foreach (var recipe in plugin.Recipes)
             Guard(problems, recipe, () => NameProblems($"{recipe.GetType().FullName}'s recipe", recipe.Info.Name));
         if (problems.Count > 0)
@@ -36,6 +38,16 @@ internal static class PluginDescription
         {
             problems.Add($"{subject.GetType().FullName} fails when it is asked what it is. {PluginActivation.Describe(e)}");
         }
+    }
+
+    private static IEnumerable<string> Problems(Op op)
+    {
+        foreach (var problem in NameProblems($"{op.GetType().FullName}'s op", op.Name))
+            yield return problem;
+        // Asked first, as most ops pass it: the kernels of every op are not made for each command.
+        var specs = op.GetType().GetMethod("OutputSpecs", BindingFlags.Instance | BindingFlags.NonPublic, [typeof(OpCall)]);
+        if (specs?.DeclaringType == typeof(Op) && op.Kernels.Count > 0)
+            yield return $"its op '{op.Name}' has kernels, and {op.GetType().FullName} does not override OutputSpecs, which says what they fill.";
     }
 
     private static IEnumerable<string> Problems(IModelArchitecture architecture)

@@ -131,6 +131,11 @@ internal sealed record PluginFault(string Name, Func<PluginSandbox, (string Plug
             return ("BadRecipe", "Zoo.Faulty.BadRecipePlugin+ClimbingRecipe's recipe has the name '../climbing', which is not allowed: letters, digits, '.', '_' and '-', " +
                 "not starting with '.' or '-'. Zoo.Faulty.BadRecipePlugin+NamelessRecipe fails when it is asked what it is. NotSupportedException: no table on this machine.");
         }),
+        new("op that does not say what its kernels fill", sandbox =>
+        {
+            sandbox.Install("BadOp");
+            return ("BadOp", "its op 'unfilled' has kernels, and Zoo.Faulty.BadOpPlugin+UnfilledOp does not override OutputSpecs, which says what they fill.");
+        }),
         new("no architecture", sandbox =>
         {
             sandbox.Install("NoArchitecture");

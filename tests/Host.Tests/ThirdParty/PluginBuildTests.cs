@@ -28,7 +28,7 @@ public sealed class PluginBuildTests
     public void CleanUp() => _workshop?.Dispose();
 
     [Test]
-    public void Build_OwnVersionKernelsAndPrivatePackage_RecordsContractEmbedsSourcesKeepsPackage()
+    public void Build_OwnVersionKernelsCasesAndPrivatePackage_RecordsContractEmbedsSourcesKeepsTheRest()
     {
         var version = XDocument.Load(Path.Combine(Checkout.Root, "Directory.Packages.props")).Descendants("PackageVersion")
             .Single(p => p.Attribute("Include")!.Value == PrivatePackage).Attribute("Version")!.Value;
@@ -56,13 +56,15 @@ public sealed class PluginBuildTests
             """);
         Write("Odd/top.cu", "extern \"C\" __global__ void top() {}\n");
         Write("Odd/Ops/Scan/scan.cu", "extern \"C\" __global__ void scan() {}\n");
+        Write("Odd/golden/case.safetensors", "no case at all, but a file to copy\n");
         Type("odd", "dotnet build Odd -c Release && dotnet publish Odd -c Release -o published");
 
         foreach (var name in new[] { "Odd/bin/Release/net10.0", "published" })
         {
             var folder = Path.Combine(TheWorkshop.Folder, name);
+            string[] golden = name == "published" ? [Path.Combine("golden", "case.safetensors")] : [];
             Assert.That(Directory.GetFiles(folder, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(folder, f)),
-                Is.EquivalentTo(new[] { "Odd.dll", "Odd.pdb", "Odd.deps.json", PrivatePackage + ".dll" }), folder);
+                Is.EquivalentTo((string[])["Odd.dll", "Odd.pdb", "Odd.deps.json", PrivatePackage + ".dll", .. golden]), folder);
             var (metadata, resources) = Describe(Path.Combine(folder, "Odd.dll"));
             Assert.That(metadata["Zoo.ContractVersion"], Is.EqualTo("0.1.0"));
             Assert.That(metadata["Zoo.TorchSharpVersion"], Is.EqualTo("0.107.0"));
