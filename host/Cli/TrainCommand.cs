@@ -79,6 +79,8 @@ internal sealed class TrainCommand : ZooCommand
         using var plan = resumed is { } found
             ? found.Record.Plan(catalog, FullPath(arguments.GetValue(_data)))
             : RunPlanner.Plan(catalog, Request(arguments));
+        if (resumed?.Record.OtherPlugin(catalog) is { } other)
+            session.Output.Note($"{other} What the run does from here on may not be what it would have done.");
         if (resumed is { } run)
             RequireSameRun(arguments, run.Record, plan);
 

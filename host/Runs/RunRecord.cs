@@ -126,9 +126,25 @@ internal sealed record RunRecord
     /// <exception cref="UserException">The architecture is not installed, or knows this config no more.</exception>
     public (InstalledArchitecture Installed, ModelConfig Config) ReadConfig(Catalog catalog)
     {
-        var (installed, _) = catalog.Architecture(Model);
-        return (installed, installed.Architecture.ReadConfig(RunPlanner.CheckPreset(installed, Preset), Config));
+        try
+        {
+            var (installed, _) = catalog.Architecture(Model);
+            return (installed, installed.Architecture.ReadConfig(RunPlanner.CheckPreset(installed, Preset), Config));
+        }
+        catch (UserException e) when (OtherPlugin(catalog) is { } other)
+        {
+            throw new UserException($"{e.Message}\n{other}", e);
+        }
     }
+
+    /// <summary>In a sentence, that the run was made with a plugin that is not here in that version; null where it is.</summary>
+    public string? OtherPlugin(Catalog catalog) => catalog.Architectures.FirstOrDefault(a => a.Plugin == Plugin) switch
+    {
+        null => $"The run was made with the plugin '{Plugin}' {PluginVersion}, which is not in use. --plugins DIR names its folder; `zoo plugins` says what was found.",
+        { PluginVersion: var version } when version != PluginVersion =>
+            $"The run was made with the plugin '{Plugin}' {PluginVersion}, and {version} is installed.",
+        _ => null,
+    };
 
     /// <summary>Looks everything up again and opens the data.</summary>
     /// <param name="catalog">What is installed.</param>
@@ -143,7 +159,7 @@ internal sealed record RunRecord
         if (task.Info.Version != TaskVersion)
         {
             throw new UserException($"The run has version {TaskVersion} of the task {Task}, and version {task.Info.Version} is installed, whose " +
-                "examples are others. Use the version of Zoo or of the plugin that the run was made with (environment.json).");
+                "examples are others. Use the version of Zoo or of the plugin that the run was made with (environment.json, config.json).");
         }
         var training = ConfigJson.Bind(new TrainingSettings(), Training, "training");
         var unsaid = ConfigJson.Flatten(training)

@@ -61,9 +61,11 @@ internal sealed record SavedModel(string RunPath, RunRecord Record, Checkpoint C
             Checkpoint.LoadModel(model, pack: packed && Record.Packed is null);
             return model;
         }
-        catch
+        catch (Exception e)
         {
             model.Dispose();
+            if (e is UserException and not BadFileException && Record.OtherPlugin(catalog) is { } other)
+                throw new UserException($"{e.Message}\n{other}", e);
             throw;
         }
     }

@@ -318,6 +318,26 @@ internal sealed class TrainCommandTests
         RequireRefused(["eval", run], "is not the config of a run");
     }
 
+    [Test]
+    public void Eval_RunOfAnotherVersionOfThePlugin_SaysSoWhereItDoesNotFit()
+    {
+        var run = RunOf(Train("--steps", "5"));
+        var config = Path.Combine(run, RunFolder.ConfigName);
+        var asWritten = File.ReadAllText(config);
+        var version = RunRecord.Read(config).PluginVersion;
+        var older = asWritten.Replace($"\"plugin_version\": \"{version}\"", "\"plugin_version\": \"0.0.1\"");
+        File.WriteAllText(config, older);
+        Assert.That(ZooProcess.Run(["eval", run]).ExitCode, Is.Zero, "what fits is used");
+        var resumed = ZooProcess.Run(["train", "--resume", run]);
+        Assert.That(resumed.ExitCode, Is.Zero, resumed.Error);
+        Assert.That(resumed.Error, Does.Contain($"The run was made with the plugin 'LeNet' 0.0.1, and {version} is installed. What the run does"));
+
+        File.WriteAllText(config, older.Replace("\"dropout\":", "\"drop_out\":"));
+        RequireRefused(["eval", run], $"'drop_out' is no key of it. Did you mean 'dropout'?\nThe run was made with the plugin 'LeNet' 0.0.1, and {version} is installed.");
+        File.WriteAllText(config, asWritten.Replace("\"plugin\": \"LeNet\"", "\"plugin\": \"Elsewhere\"").Replace("\"lenet1989\"", "\"lenet2089\""));
+        RequireRefused(["train", "--resume", run], $"The run was made with the plugin 'Elsewhere' {version}, which is not in use.");
+    }
+
     private static void RequireRefused(string[] arguments, string expected)
     {
         var refused = ZooProcess.Run(arguments);
