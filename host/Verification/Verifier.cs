@@ -129,7 +129,7 @@ internal sealed class Verifier(Catalog catalog, Device device, KernelChoice kern
         }
         catch (UserException e) when (e is not BackendRejectedException)
         {
-            return PropertyOutcome.CannotAsk($"Random tensors of its declared axes do not suit it: {e.Message}");
+            return PropertyOutcome.CannotAsk($"Random tensors of its declared axes do not suit it (ExampleSize and Example of the op can say which do): {e.Message}");
         }
     }
 

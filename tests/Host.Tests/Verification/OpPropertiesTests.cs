@@ -50,7 +50,7 @@ public sealed class OpPropertiesTests
     {
         var result = Run(new PickyOp(), "runs");
         Assert.That(result.Status, Is.EqualTo(CheckStatus.Unsupported));
-        Assert.That(result.Reason, Is.EqualTo("Random tensors of its declared axes do not suit it: picky: D must be a multiple of 64."));
+        Assert.That(result.Reason, Is.EqualTo("Random tensors of its declared axes do not suit it (ExampleSize and Example of the op can say which do): picky: D must be a multiple of 64."));
     }
 
     [TestCase(KernelFault.None, null)]

@@ -60,6 +60,9 @@ public sealed class MlstmInputs : Op
     }
 
     /// <inheritdoc/>
+    public override long? ExampleSize(string axis) => axis == "H" ? 2 : null;
+
+    /// <inheritdoc/>
     protected override void Check(OpCall call)
     {
         var width = call.Size("N") * call.Size("K");
