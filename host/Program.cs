@@ -21,6 +21,7 @@ internal static class Program
 
     public static int Main(string[] args)
     {
+        using var interrupt = new Interrupt();   // before all else: a command that has not come far ends with a sentence, too
         var root = BuildRoot();
         var parsed = root.Parse(args);
         if ((parsed.Errors.Count > 0 || UnknownOptions(parsed).Count > 0) && parsed.Action is not HelpAction)
@@ -28,7 +29,7 @@ internal static class Program
         if (parsed.CommandResult.Command is not ZooCommand verb || parsed.Action != verb.Action)
             return parsed.Invoke();   // --help, --version, completion
 
-        using var services = ProgramServices.Build(parsed);
+        using var services = ProgramServices.Build(parsed, interrupt);
         var session = services.Services.GetRequiredService<Session>();
         return Guard(session, () => verb.Run(parsed, session));
     }
@@ -39,6 +40,8 @@ internal static class Program
         {
             GlobalOptions.Plugins, GlobalOptions.Json, GlobalOptions.Quiet,
         };
+        foreach (var version in root.Options.OfType<VersionOption>())
+            version.Recursive = true;
         foreach (var verb in Verbs)
         {
             verb.SetAction(_ => ExitCode.Done);   // run by Main, which knows the session; an action makes the parser accept the verb

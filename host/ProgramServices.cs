@@ -11,14 +11,18 @@ namespace Zoo.Host;
 internal static class ProgramServices
 {
     /// <summary>Builds them for a command line. Dispose the result: plugins may hold resources.</summary>
-    public static IHost Build(ParseResult parsed)
+    /// <param name="parsed">The command line.</param>
+    /// <param name="interrupt">Stays the caller's.</param>
+    public static IHost Build(ParseResult parsed, Interrupt interrupt)
     {
         // No defaults: they read configuration files of the current folder and cost a tenth of a second.
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true, ApplicationName = "zoo" });
-        builder.Services.AddSingleton(new Output { Json = parsed.GetValue(GlobalOptions.Json), Quiet = parsed.GetValue(GlobalOptions.Quiet) });
+        var output = new Output { Json = parsed.GetValue(GlobalOptions.Json), Quiet = parsed.GetValue(GlobalOptions.Quiet) };
+        interrupt.Note = output.Note;
+        builder.Services.AddSingleton(output);
         builder.Services.AddSingleton(services => LoadPlugins(parsed, services.GetRequiredService<Output>()));
         builder.Services.AddSingleton(services => LoadCatalog(services.GetRequiredService<PluginCatalog>()));
-        builder.Services.AddSingleton<Interrupt>();
+        builder.Services.AddSingleton(interrupt);
         builder.Services.AddSingleton<Session>();
         return builder.Build();
     }

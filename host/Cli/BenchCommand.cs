@@ -27,7 +27,7 @@ internal sealed class BenchCommand : ZooCommand
     private readonly Option<string?> _mode = OptionOf.Text("--mode", "MODE", "train (default), prefill or decode.");
     private readonly Option<string?> _preset = OptionOf.Text("--preset", "PRESET", "The config to start from.");
     private readonly Option<string[]> _set = OptionOf.Sets("A config key of the model; with --op an option, or an optional argument as NAME=true (repeatable).");
-    private readonly Option<int?> _batchSize = NumberOption.Int32("--batch-size", "Examples a batch, or sequences side by side.", least: 1);
+    private readonly Option<int?> _batchSize = NumberOption.Int32("--batch-size", "Examples a batch, or sequences side by side.", least: 1, most: NumberOption.MostExamples);
     private readonly Option<int?> _length = NumberOption.Int32("--length", $"Time steps (default {DefaultLength}); tokens to decode (default {DefaultDecodeLength}).", least: 1);
     private readonly Option<string?> _dtype = DtypeName.Option(
         "fp32 (default) or bf16: products with weights; when decoding, how the weights are stored. A model that has a packed form decodes with it, the rest in bf16, unless this says fp32.");

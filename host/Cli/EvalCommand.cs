@@ -18,11 +18,7 @@ internal sealed class EvalCommand : ZooCommand
         Description = "A run folder, which means its newest whole checkpoint, or one checkpoint's folder.",
     };
 
-    private readonly Option<string?> _data = new("--data")
-    {
-        Description = "Where the data lie now; where they lay in training unless given.",
-        HelpName = "PATH",
-    };
+    private readonly Option<string?> _data = OptionOf.Path("--data", "PATH", "Where the data lie now; where they lay in training unless given.");
 
     private readonly Option<string?> _task = OptionOf.Text("--task", "TASK", "What an imported run is scored on: its own task is not known. `zoo list` names them.");
     private readonly Option<int?> _length = NumberOption.Int32("--length", "Sequence length to score an imported run at; the task's own unless given.", least: 1);
@@ -43,12 +39,13 @@ internal sealed class EvalCommand : ZooCommand
         foreach (var option in (Option[])[_task, _data, _length, _set, _device, _dtype, _kernels, _threads])
             Add(option);
         Add(_run);
+        _run.Validators.Add(OptionOf.RequireName);
     }
 
     public override int Run(ParseResult arguments, Session session)
     {
-        var (output, catalog, interrupted) = (session.Output, session.Catalog, session.Interrupted);
-        var saved = SavedModel.Find(arguments.GetValue(_run)!, output.Note, interrupted);
+        var (output, catalog) = (session.Output, session.Catalog);   // it writes nothing, so an interrupt may end it anywhere
+        var saved = SavedModel.Find(arguments.GetValue(_run)!, output.Note);
         var sets = arguments.GetValue(_set)!.ToLookup(set => saved.Record.Imported && RunPlanner.IsForTask(set));
         saved = saved.With([.. sets[false]]);
         var (record, checkpoint) = (saved.Record, saved.Checkpoint);
@@ -57,7 +54,6 @@ internal sealed class EvalCommand : ZooCommand
         var device = DeviceName.Parse(arguments.GetValue(_device));
         var dtype = DtypeName.Parse(arguments.GetValue(_dtype) ?? record.Dtype);
         var kernels = KernelChoice.Parse(arguments.GetValue(_kernels) ?? "auto");
-        interrupted.ThrowIfCancellationRequested();
         using var model = saved.Build(catalog, device, kernels, dtype, packed: record.Packed is not null);
         if (record.Imported)
             plan.RequireFit(model);
@@ -71,7 +67,7 @@ internal sealed class EvalCommand : ZooCommand
         if (record.Imported && plan.Data.Text is CharacterEncoding)
             output.Note($"Weights do not say what their ids mean: {plan.Task.Info.Name} numbers the characters of this text by their code points.");
 
-        var metrics = new Evaluator(model, plan.Data, device).Run(plan.Data.HeldOut, interrupted);
+        var metrics = new Evaluator(model, plan.Data, device).Run(plan.Data.HeldOut);
         foreach (var metric in metrics)
         {
             output.Record(new JsonObject

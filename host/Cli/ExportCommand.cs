@@ -35,6 +35,8 @@ internal sealed class ExportCommand : ZooCommand
         Add(_run);
         Add(_path);
         Add(_packed);
+        _run.Validators.Add(OptionOf.RequireName);
+        _path.Validators.Add(OptionOf.RequireName);
     }
 
     public override int Run(ParseResult arguments, Session session)
@@ -60,18 +62,20 @@ internal sealed class ExportCommand : ZooCommand
             : saved.ReadImport() is { } import ? Imported(saved, import)
             : Trained(saved, installed.Architecture, config, catalog);
 
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(weightsPath))!);
-        SafeTensorsWriter.Write(weightsPath, tensors, metadata, interrupted);
-        try
+        var bytes = NewFolder.Fill(Path.GetDirectoryName(Path.GetFullPath(weightsPath))!, () =>
         {
-            AtomicFile.Write(configPath, Config(saved, installed.Architecture, config));
-        }
-        catch
-        {
-            File.Delete(weightsPath);   // half an export would refuse the next one its place
-            throw;
-        }
-        var bytes = new FileInfo(weightsPath).Length;
+            SafeTensorsWriter.Write(weightsPath, tensors, metadata, interrupted);
+            try
+            {
+                AtomicFile.Write(configPath, Config(saved, installed.Architecture, config));
+            }
+            catch
+            {
+                File.Delete(weightsPath);   // half an export would refuse the next one its place
+                throw;
+            }
+            return new FileInfo(weightsPath).Length;
+        });
         output.Record(new JsonObject { ["event"] = "exported", ["path"] = weightsPath, ["config"] = configPath, ["tensors"] = tensors.Count, ["bytes"] = bytes });
         output.Say($"Wrote {tensors.Count:N0} tensors, {bytes / 1e6:N1} MB: {weightsPath}, and {configPath}");
         return ExitCode.Done;

@@ -60,6 +60,7 @@ internal sealed class GenerateCommand : ZooCommand
         foreach (var option in (Option[])[_prompt, _tokens, _temperature, _topK, _topP, _seed, _samples, _set, _device, _dtype, _kernels, _threads])
             Add(option);
         Add(_run);
+        _run.Validators.Add(OptionOf.RequireName);
     }
 
     public override int Run(ParseResult arguments, Session session)

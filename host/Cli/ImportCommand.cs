@@ -33,12 +33,13 @@ internal sealed class ImportCommand : ZooCommand
 
     private readonly Option<string?> _preset = OptionOf.Text("--preset", "PRESET", "The config that config.json, where there is one, is laid over.");
     private readonly Option<string[]> _set = OptionOf.Sets("A config key of the model, over what config.json says (repeatable).");
-    private readonly Option<string?> _out = OptionOf.Text("--out", "DIR", $"Where run folders go (default '{RunFolder.DefaultParent}').");
+    private readonly Option<string?> _out = OptionOf.Path("--out", "DIR", $"Where run folders go (default '{RunFolder.DefaultParent}').");
 
     public ImportCommand() : base("import", "Turns published weights (safetensors, several files too, with config.json) into a run folder.")
     {
         Add(_model);
         Add(_path);
+        _path.Validators.Add(OptionOf.RequireName);
         foreach (var option in (Option[])[_preset, _set, _out])
             Add(option);
     }
@@ -158,7 +159,7 @@ internal sealed class ImportCommand : ZooCommand
             return RunPlanner.BindModel(architecture, preset, null, sets);
         try
         {
-            var values = JsonNode.Parse(upstream, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = 64 }) as JsonObject
+            var values = JsonText.Parse(upstream) as JsonObject
                 ?? throw new BadFileException($"'{path}' is no config: it holds no JSON object.");
             foreach (var (key, value) in ConfigJson.Flatten(sets))
                 ConfigJson.Set(values, key, value?.DeepClone());
@@ -166,7 +167,7 @@ internal sealed class ImportCommand : ZooCommand
         }
         catch (JsonException e)
         {
-            throw new BadFileException($"'{path}' is no config: it is not JSON (line {e.LineNumber + 1}).", e);
+            throw new BadFileException($"'{path}' is no config: it {JsonText.Words(e)}.", e);
         }
         catch (ConfigException e)
         {

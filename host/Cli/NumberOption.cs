@@ -11,6 +11,9 @@ internal static class NumberOption
     /// <summary>More threads than any machine has cores for; libtorch starts as many as it is told, and a process with 100,000 of them never gets to its work.</summary>
     public const int MostThreads = 1024;
 
+    /// <summary>More examples than a batch ever has: their numbers alone would fill the memory before anything could say that they do not fit.</summary>
+    public const int MostExamples = 1 << 24;
+
     /// <summary>A whole number; null when it is not given.</summary>
     public static Option<int?> Int32(string name, string description, int least = int.MinValue, int most = int.MaxValue) =>
         Whole(name, description, least, most);
@@ -47,8 +50,9 @@ internal static class NumberOption
                 if (T.TryParse(Typed(result), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most)
                     return value;
                 var bound = least == T.MinValue ? "" : $" from {least} up";
-                var isTooLarge = BigInteger.TryParse(Typed(result), out var large) && large > BigInteger.CreateChecked(most);
-                var limit = isTooLarge ? $", at most {most}" : "";
+                var isWhole = BigInteger.TryParse(Typed(result), out var whole);
+                var limit = isWhole && whole > BigInteger.CreateChecked(most) ? $", at most {most}"
+                    : isWhole && least == T.MinValue ? $", at least {least}" : "";
                 result.AddError($"{name} {Typed(result)}: it must be a whole number{bound}{limit}.");
                 return null;
             },

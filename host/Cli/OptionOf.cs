@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 
 namespace Zoo.Host.Cli;
 
@@ -7,6 +8,26 @@ internal static class OptionOf
 {
     /// <summary>A text; null when it is not given.</summary>
     public static Option<string?> Text(string name, string help, string description) => new(name) { Description = description, HelpName = help };
+
+    /// <summary>The path of a file or folder; null when it is not given.</summary>
+    public static Option<string?> Path(string name, string help, string description)
+    {
+        var option = Text(name, help, description);
+        option.Validators.Add(RequireName);
+        return option;
+    }
+
+    /// <summary>Refuses an empty text where a path is wanted, as a variable of the shell gives it that is not set.</summary>
+    public static void RequireName(OptionResult result) => RequireName(result, result.Option.Name);
+
+    /// <inheritdoc cref="RequireName(OptionResult)"/>
+    public static void RequireName(ArgumentResult result) => RequireName(result, $"<{result.Argument.Name}>");
+
+    private static void RequireName(SymbolResult result, string what)
+    {
+        if (result.Tokens.Any(token => string.IsNullOrWhiteSpace(token.Value)))
+            result.AddError($"{what} is empty: it must be the name of a file or folder.");
+    }
 
     /// <summary>`--kernels`: backends for all ops or for some; null when it is not given.</summary>
     public static Option<string?> Kernels() =>

@@ -17,21 +17,24 @@ internal sealed class ReportCommand : ZooCommand
         Arity = ArgumentArity.OneOrMore,
     };
 
-    private readonly Option<string?> _out = OptionOf.Text("--out", "FILE", $"The file to write (default: {DefaultName} in the first run folder).");
+    private readonly Option<string?> _out = OptionOf.Path("--out", "FILE", $"The file to write (default: {DefaultName} in the first run folder).");
 
     public ReportCommand() : base("report", "Makes one HTML file of runs, which refers to nothing outside itself: curves, tables, configs, environment.")
     {
         Add(_out);
         Add(_runs);
+        _runs.Validators.Add(OptionOf.RequireName);
     }
 
     public override int Run(ParseResult arguments, Session session)
     {
+        var interrupted = session.Interrupted;
         var paths = arguments.GetValue(_runs)!.DistinctBy(Path.GetFullPath).ToList();
         foreach (var path in paths)
             RunFolder.RequireRun(path);
         var html = HtmlReport.ForRuns([.. paths.Select(p => ReportRun.Read(p))]);
         var file = arguments.GetValue(_out) ?? Path.Combine(paths[0], DefaultName);
+        interrupted.ThrowIfCancellationRequested();
         try
         {
             AtomicFile.Write(file, html);

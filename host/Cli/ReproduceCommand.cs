@@ -24,10 +24,10 @@ internal sealed class ReproduceCommand : ZooCommand
 
     private readonly Option<string?> _scale = OptionOf.Text("--scale", "SCALE", "quick (default): minutes on two cores; full: the paper's own settings.");
     private readonly Option<int?> _seeds = NumberOption.Int32("--seeds", "How many seeds, from 1 on; the recipe's own number unless given.", least: 1, most: MostSeeds);
-    private readonly Option<string?> _data = OptionOf.Text("--data", "PATH", "A file or folder with real data. Nothing is ever downloaded.");
+    private readonly Option<string?> _data = OptionOf.Path("--data", "PATH", "A file or folder with real data. Nothing is ever downloaded.");
     private readonly Option<int?> _threads = NumberOption.Threads("Threads in all, one a training (default: all cores).");
 
-    private readonly Option<string?> _out = OptionOf.Text(
+    private readonly Option<string?> _out = OptionOf.Path(
         "--out", "DIR", $"The folder of runs, results and report (default '{RunFolder.DefaultParent}/<time>-<recipe>'). Finished runs in it are kept, unfinished ones go on, those of other settings are refused.");
 
     public ReproduceCommand() : base("reproduce", "Reproduces a paper's table: paper, reference code, ours, verdict.")
@@ -55,6 +55,7 @@ internal sealed class ReproduceCommand : ZooCommand
         if (data is not null && !Path.Exists(data))
             throw new UserException($"--data {data}: there is no such file or folder. {name} takes {recipe.Info.DataHelp}.");
 
+        var interrupted = session.Interrupted;
         LibTorch.Load();   // a recipe may compute in this process, too
         Training.Threads.Use(1);
         var folder = Path.GetFullPath(arguments.GetValue(_out)
@@ -66,7 +67,7 @@ internal sealed class ReproduceCommand : ZooCommand
             Seeds = [.. Enumerable.Range(1, arguments.GetValue(_seeds) ?? recipe.Info.DefaultSeeds)],
             DataPath = data is null ? null : Path.GetFullPath(data),
             Threads = arguments.GetValue(_threads) ?? Environment.ProcessorCount,
-            Cancellation = session.Interrupted,
+            Cancellation = interrupted,
         };
         session.Output.Note($"{recipe.Info.Title}\n{recipe.Info.Claim}\nRuns go to {folder}");
         try

@@ -17,7 +17,7 @@ internal sealed class Session(IServiceProvider services)
     public PluginCatalog? LoadedPlugins { get; private set; }
 
     /// <summary>
-    /// Cancelled by Ctrl-C and termination from when it is first asked for; a command that never asks is ended by the system as ever.
+    /// Cancelled by Ctrl-C and termination. A command asks for it that has something to finish or to remove first; one that has not asked ends at once.
     /// </summary>
     public CancellationToken Interrupted => services.GetRequiredService<Interrupt>().Token;
 

@@ -30,7 +30,7 @@ internal sealed class TrainCommand : ZooCommand
     private readonly Option<string[]> _set = OptionOf.Sets("A config key: the model's as it is, the task's as task.KEY, training settings as train.KEY (repeatable).");
 
     private readonly Option<long?> _steps = NumberOption.Int64("--steps", "Steps of the whole run; 0 evaluates the initial model.", 0);
-    private readonly Option<int?> _batchSize = NumberOption.Int32("--batch-size", "Examples a batch.", least: 1);
+    private readonly Option<int?> _batchSize = NumberOption.Int32("--batch-size", "Examples a batch.", least: 1, most: NumberOption.MostExamples);
     private readonly Option<int?> _length = NumberOption.Int32("--length", "Sequence length to train at.", least: 1);
     private readonly Option<double?> _learningRate = NumberOption.FromZero("--lr", "Peak learning rate.");
     private readonly Option<int?> _seed = NumberOption.Int32("--seed", "Seed of initialisation, order and noise (default 1).");
@@ -41,10 +41,10 @@ internal sealed class TrainCommand : ZooCommand
 
     private readonly Option<int?> _threads = NumberOption.Threads("Threads of the arithmetic; unless given, one where the net is tiny and all cores otherwise.");
 
-    private readonly Option<string?> _data = OptionOf.Text(
+    private readonly Option<string?> _data = OptionOf.Path(
         "--data", "PATH", "A file or folder with real data; the task says which. Nothing is ever downloaded.");
 
-    private readonly Option<string?> _out = OptionOf.Text("--out", "DIR", $"Where run folders go (default '{RunFolder.DefaultParent}').");
+    private readonly Option<string?> _out = OptionOf.Path("--out", "DIR", $"Where run folders go (default '{RunFolder.DefaultParent}').");
 
     private readonly Option<string?> _resume = new("--resume")
     {
@@ -64,6 +64,7 @@ internal sealed class TrainCommand : ZooCommand
     public TrainCommand() : base("train", "Trains a model and scores it on held-out data. `zoo train MODEL` alone does something useful.")
     {
         Add(_model);
+        _resume.Validators.Add(OptionOf.RequireName);
         foreach (var option in (Option[])[_task, _preset, _set, _steps, _batchSize, _length, _learningRate, _seed, _device, _dtype,
             _kernels, _threads, _data, _out, _resume, _evalEvery, _checkpointEvery, _keep])
         {
@@ -119,6 +120,12 @@ internal sealed class TrainCommand : ZooCommand
                 throw unsaved;
             folder.Write(environment with { Backends = OpUsage.Backends });
             return outcome.Interrupted ? ExitCode.Interrupted : ExitCode.Done;
+        }
+        catch (UserException) when (resumed is null && trainer.StepsDone == 0 && !HasCheckpoint(folder))
+        {
+            folder.Dispose();
+            Directory.Delete(folder.Path, recursive: true);   // such as a backend that cannot run here: a run that cannot begin is none to go on with
+            throw;
         }
         catch (EnvironmentException e) when (e.InnerException is { } cause && MemoryShortage.Caused(cause))
         {

@@ -63,27 +63,31 @@ internal sealed class RunFolder : IDisposable
     {
         try
         {
-            Directory.CreateDirectory(parent);
-            var aside = System.IO.Path.Combine(parent, $".new-{Guid.NewGuid():N}");
-            Directory.CreateDirectory(System.IO.Path.Combine(aside, CheckpointsName));
-            try
-            {
-                RunJson.Write(System.IO.Path.Combine(aside, ConfigName), record);
-                RunJson.Write(System.IO.Path.Combine(aside, EnvironmentName), environment);
-                fill?.Invoke(aside);
-                return Lock(MoveToFreeName(parent, aside, record));
-            }
-            catch
-            {
-                if (Directory.Exists(aside))
-                    Directory.Delete(aside, recursive: true);
-                throw;
-            }
+            return NewFolder.Fill(parent, () => CreateIn(parent, record, environment, fill));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             // The innermost words: those around them name a file below a folder that is gone again.
             throw WriteTrouble.Of($"--out {parent}: a run folder cannot be made there: {FileTrouble.Words(e.GetBaseException())} Nothing was done.", e);
+        }
+    }
+
+    private static RunFolder CreateIn(string parent, RunRecord record, RunEnvironment environment, Action<string>? fill)
+    {
+        var aside = System.IO.Path.Combine(parent, $".new-{Guid.NewGuid():N}");
+        try
+        {
+            Directory.CreateDirectory(System.IO.Path.Combine(aside, CheckpointsName));
+            RunJson.Write(System.IO.Path.Combine(aside, ConfigName), record);
+            RunJson.Write(System.IO.Path.Combine(aside, EnvironmentName), environment);
+            fill?.Invoke(aside);
+            return Lock(MoveToFreeName(parent, aside, record));
+        }
+        catch
+        {
+            if (Directory.Exists(aside))
+                Directory.Delete(aside, recursive: true);
+            throw;
         }
     }
 

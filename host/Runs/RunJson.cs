@@ -35,10 +35,7 @@ internal static class RunJson
             if (new FileInfo(path).Length > MaximumBytes)
                 throw new BadFileException($"'{path}' is not {what}: it has {new FileInfo(path).Length:N0} bytes.");
             bytes = File.ReadAllBytes(path);
-            // Nodes are read when they are first looked at, too late for a doubled key to be this file's fault; so all keys are looked at here.
-            using (JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false }))
-            {
-            }
+            _ = JsonText.Parse(bytes);   // what becomes nodes below is read when it is first looked at, too late to be this file's fault
             return JsonSerializer.Deserialize<T>(bytes, Options)
                 ?? throw new BadFileException($"'{path}' is not {what}: it holds null.");
         }
@@ -65,6 +62,6 @@ internal static class RunJson
             : e is not JsonException json ? e.Message
             : json.Path is { Length: > 2 } path ? $"the value of '{path[2..]}' is none that it can have (line {json.LineNumber + 1})."
             : json.LineNumber is { } line ? $"it is not JSON from line {line + 1} on."
-            : e.Message;
+            : $"it {JsonText.Words(json)}.";
     }
 }

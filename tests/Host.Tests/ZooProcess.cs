@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
-using Zoo.Host.Recipes;
+using Zoo.Host;
 
 namespace Zoo.Tests;
 

@@ -25,6 +25,8 @@ internal sealed class DiskFullTests
 
     [TestCase("import lenet1989 PUBLISHED --out FULL", "--out FULL: a run folder cannot be made there: ")]
     [TestCase("export RUN FULL/weights.safetensors", "The file system refused: Could not write 'FULL/weights.safetensors': ")]
+    [TestCase("export RUN FULL/new/folder", "The file system refused: Could not write 'FULL/new/folder/model.safetensors': ")]
+    [TestCase("import lenet1989 PUBLISHED --out FULL/new", "--out FULL/new: a run folder cannot be made there: ")]
     [TestCase("report RUN --out FULL/report.html", "Could not write 'FULL/report.html': ")]
     public void Write_NoRoom_IsTheEnvironmentsLackAndLeavesNothing(string command, string sentence)
     {

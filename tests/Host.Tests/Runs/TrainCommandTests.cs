@@ -217,6 +217,17 @@ internal sealed class TrainCommandTests
         Assert.That(Directory.GetFileSystemEntries(_out), Is.Empty, "no run folder is left");
     }
 
+    /// <summary>A run that cannot take its first step is none that `--resume` should find.</summary>
+    [Test]
+    public void Train_BackendThatCannotRunHere_LeavesNoRun()
+    {
+        var refused = ZooProcess.Run(["train", "mamba", "--preset", "tiny", "--kernels", "cuda", "--steps", "1", "--out", _out]);
+
+        Assert.That(refused.ExitCode, Is.EqualTo(2));
+        Assert.That(refused.Error, Does.Contain("--kernels cuda: rms_norm cannot run on 'cuda': 'x' is on cpu"));
+        Assert.That(Directory.GetFileSystemEntries(_out), Is.Empty);
+    }
+
     [Test]
     public void Train_ModelBeyondMemory_SaysSoAndBlamesNoPlugin()
     {

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Zoo.Host.Recipes;
+namespace Zoo.Host;
 
 internal static partial class NativeMethods
 {
@@ -9,4 +9,8 @@ internal static partial class NativeMethods
 
     [LibraryImport("libc", EntryPoint = "kill")]
     public static partial int Kill(int process, int signal);
+
+    /// <summary>Ends the process without its own clean-up.</summary>
+    [LibraryImport("libc", EntryPoint = "_exit")]
+    public static partial void ExitNow(int status);
 }
