@@ -93,9 +93,11 @@ public static class ConfigJson
     {
         try
         {
-            return JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
+            var node = JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
+            _ = node?.ToJsonString(Readable);   // a \u escape that is half a surrogate pair throws here, or wherever it is first looked at
+            return node;
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return JsonValue.Create(text);
         }

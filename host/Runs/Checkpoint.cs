@@ -44,8 +44,14 @@ internal sealed record Checkpoint(string Path, CheckpointState State)
             throw new BadFileException($"'{statePath}' has format {state.Format}, and this version of Zoo reads " +
                 $"{CheckpointState.CurrentFormat}. Use the version that wrote it.");
         }
-        if (state.Step < 0 || state.LossCount < 0)
-            throw new BadFileException($"'{statePath}' is not a checkpoint's state: step or loss_count is negative.");
+        foreach (var (key, value) in new[]
+        {
+            ("step", state.Step), ("data_position", state.DataPosition), ("loss_count", state.LossCount), ("train_seconds", state.TrainSeconds), ("cpu_seconds", state.CpuSeconds),
+        })
+        {
+            if (!(value is >= 0 and <= long.MaxValue))
+                throw new BadFileException($"'{statePath}' is not a checkpoint's state: {key} is {value.ToString(CultureInfo.InvariantCulture)}.");
+        }
         foreach (var name in (string[])[ModelName, OptimizerName])
         {
             if (!state.Files.TryGetValue(name, out var expected))

@@ -44,7 +44,7 @@ internal sealed class MetricsLog : IDisposable
             JsonObject? record = null;
             try
             {
-                record = JsonNode.Parse(line) as JsonObject;
+                record = JsonText.Parse(line) as JsonObject;
             }
             catch (JsonException)
             {

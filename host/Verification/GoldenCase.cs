@@ -95,16 +95,14 @@ internal sealed class GoldenCase
             return [];
         try
         {
-            if (JsonNode.Parse(text) is JsonObject config)
-            {
-                _ = config.Count;   // builds the dictionary: a repeated key throws here
+            if (JsonText.Parse(text) is JsonObject config)
                 return config;
-            }
+            problems.Add("its config is no JSON object");
         }
-        catch (Exception e) when (e is JsonException or ArgumentException)
+        catch (JsonException e)
         {
+            problems.Add($"its config {JsonText.Words(e)}");
         }
-        problems.Add("its config is no JSON object");
         return [];
     }
 

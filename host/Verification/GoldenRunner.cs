@@ -1,5 +1,6 @@
 using TorchSharp;
 using Zoo.Architectures;
+using Zoo.Files;
 using Zoo.Kernels;
 using static TorchSharp.torch;
 
@@ -32,8 +33,21 @@ internal sealed class GoldenRunner(Catalog catalog, Device device, KernelChoice 
         StateDict.Load(model, names.ToModel(tensors.Parameters), $"the case {golden.Id}");
         var inputs = OnDevice(tensors.Inputs, tensors.InputGradients);
         using var gradientMode = tensors.Probes.Count > 0 ? null : no_grad();
-        var outputs = model.RunCase(inputs);
+        var outputs = RunModelCase(model, golden, inputs);
         return CompareAll(golden, tensors, outputs, inputs, name => names.GradientOf(name, ModelParameters.ByUpstreamName(model)), []);
+    }
+
+    private static NamedTensors RunModelCase(Model model, GoldenCase golden, NamedTensors inputs)
+    {
+        try
+        {
+            return model.RunCase(inputs);
+        }
+        catch (KeyNotFoundException e)
+        {
+            var given = inputs.Count == 0 ? "none" : string.Join(", ", inputs.Keys.Select(name => GoldenTensors.In + name));
+            throw new BadFileException($"The case lacks an input that {golden.Name} takes; it has {given}. ({e.Message})", e);
+        }
     }
 
     private CheckResult RunOp(GoldenCase golden)

@@ -158,6 +158,7 @@ public sealed class ConfigJsonTests
     [TestCase("", "\"\"")]
     [TestCase("1e", "\"1e\"")]
     [TestCase("007", "\"007\"")]
+    [TestCase("\"\\ud800\"", "\"\\u0022\\\\ud800\\u0022\"")]
     [TestCase("""{"a":1,"a":2}""", "\"{\\u0022a\\u0022:1,\\u0022a\\u0022:2}\"")]
     public void ParseValue_AsTyped_IsJsonOrText(string typed, string? json) => Assert.That(ConfigJson.ParseValue(typed)?.ToJsonString(), Is.EqualTo(json));
 

@@ -84,6 +84,8 @@ internal sealed class CheckpointStoreTests
         ["state empty"] = path => File.WriteAllText(Path.Combine(path, Checkpoint.StateName), ""),
         ["state foreign"] = path => File.WriteAllText(Path.Combine(path, Checkpoint.StateName), """{"step": "soon"}"""),
         ["state without checksums"] = path => Edit(Path.Combine(path, Checkpoint.StateName), s => s["files"] = new JsonObject()),
+        ["position below 0"] = path => Edit(Path.Combine(path, Checkpoint.StateName), s => s["data_position"] = -5),
+        ["time below 0"] = path => Edit(Path.Combine(path, Checkpoint.StateName), s => s["train_seconds"] = -1e308),
         ["newer format"] = path => Edit(Path.Combine(path, Checkpoint.StateName), s => s["format"] = 9),
     };
 

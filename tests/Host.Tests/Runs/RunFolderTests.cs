@@ -44,7 +44,9 @@ internal sealed class RunFolderTests
     [TestCase("[1]", "is not the config of a run")]
     [TestCase("null", "holds null")]
     [TestCase("""{"model": 5}""", "is not the config of a run: the value of 'model' is none that it can have (line 1).")]
-    [TestCase("""{"model": "a", "model": "b"}""", "is not the config of a run: Duplicate")]
+    [TestCase("""{"model": "a", "model": "b"}""", "is not the config of a run: it has a key twice in one object.")]
+    [TestCase("""{"config": {"\ud800": 1}}""", "is not the config of a run: it holds text that is not Unicode.")]
+    [TestCase("""{"data": "\ud800"}""", "is not the config of a run: it holds text that is not Unicode.")]
     public void Read_ForeignConfig_IsASentence(string content, string expected)
     {
         using var runs = new RunFixture();

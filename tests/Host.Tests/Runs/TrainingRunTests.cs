@@ -54,7 +54,8 @@ internal sealed class TrainingRunTests
         runs.Train(straight);
         var crashed = runs.Begin();
         Assert.That(() => runs.Train(crashed, poison: 7), Throws.TypeOf<NonFiniteException>());
-        File.AppendAllText(Path.Combine(crashed, "metrics.jsonl"), """{"event":"step","step":39,"loss":1}""" + "\n" + """{"event":"ste""");
+        File.AppendAllText(Path.Combine(crashed, "metrics.jsonl"), """{"event":"step","step":39,"loss":1}""" + "\n"
+            + """{"event":"step","event":"step","step":1}""" + "\n" + """{"event":"step","step":1,"\ud800":1}""" + "\n" + """{"event":"ste""");
         runs.Train(crashed);
 
         Assert.That(RunFixture.Result(crashed).Records, Is.EqualTo(RunFixture.Result(straight).Records));

@@ -119,6 +119,28 @@ public sealed class GoldenTests
         Assert.That(result.Reason, Does.Contain("'hidden_sise' is no key of it. Did you mean 'hidden_size'?"));
     }
 
+    [TestCase("{", "its config is not JSON (line 1)")]
+    [TestCase("[]", "its config is no JSON object")]
+    [TestCase("""{"a": 1, "a": 2}""", "its config has a key twice in one object")]
+    [TestCase("""{"\ud800": 1}""", "its config holds text that is not Unicode")]
+    public void Open_ConfigThatIsNone_IsASentence(string config, string expected)
+    {
+        var golden = GoldenTestCase.OfModel();
+        golden.Metadata["config"] = config;
+
+        Assert.That(() => Run(golden, Fault.None), Throws.TypeOf<BadFileException>().With.Message.EndsWith($" is no golden case: {expected}."));
+    }
+
+    [Test]
+    public void Run_InputMissing_IsASentence()
+    {
+        var golden = GoldenTestCase.OfModel();
+        golden.Tensors.Remove("in.x");
+        golden.Tensors.Remove("grad.in.x");
+
+        Assert.That(Run(golden, Fault.None).Reason, Does.StartWith("The case lacks an input that tiny-image takes; it has in.y."));
+    }
+
     [Test]
     public void Run_NameThatNothingKnows_IsUnsupported()
     {
