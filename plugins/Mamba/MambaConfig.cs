@@ -10,7 +10,8 @@ namespace Zoo.Mamba;
 [IgnoredKeys("fused_add_norm", "attn_cfg")]
 public sealed record MambaConfig : ModelConfig
 {
-    private const int MostInner = 1 << 24;
+    internal const int MostInner = 1 << 24;    // of any width or count; their sums then fit 32 bits and their products 64
+    private const int MostLayers = 1 << 16;
 
     /// <summary>Width of the residual stream; D in the paper.</summary>
     [JsonPropertyName("d_model")] public int ModelDim { get; init; } = 2560;
@@ -71,15 +72,15 @@ public sealed record MambaConfig : ModelConfig
     /// <inheritdoc/>
     public override IEnumerable<string> Problems()
     {
-        foreach (var (key, value) in new[]
+        foreach (var (key, value, most) in new[]
         {
-            ("d_model", ModelDim), ("n_layer", LayerCount), ("vocab_size", VocabSize), ("pad_vocab_size_multiple", VocabMultiple),
+            ("d_model", ModelDim, MostInner), ("n_layer", LayerCount, MostLayers), ("vocab_size", VocabSize, MostInner), ("pad_vocab_size_multiple", VocabMultiple, MostInner),
         })
         {
-            if (value < 1)
-                yield return $"'{key}' is {value}; it must be at least 1.";
+            if (value < 1 || value > most)
+                yield return $"'{key}' is {value}; it must be from 1 to {most}.";
         }
-        if (ModelDim >= 1 && !(Mixer.ExpandFactor * ModelDim is >= 1 and <= MostInner))
+        if (ModelDim is >= 1 and <= MostInner && !(Mixer.ExpandFactor * ModelDim is >= 1 and <= MostInner))
         {
             yield return $"'ssm_cfg.expand' is {Mixer.ExpandFactor} and 'd_model' {ModelDim}; their product, the channels of the mixer, must be at least 1 " +
                 $"and at most {MostInner}.";

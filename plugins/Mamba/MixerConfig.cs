@@ -64,12 +64,12 @@ public sealed record MixerConfig : Settings
             yield return $"'layer' is \"{Layer}\"; this plugin has \"Mamba1\".";
         foreach (var (key, value) in new[] { ("d_state", StateDim), ("d_conv", ConvWidth) })
         {
-            if (value < 1)
-                yield return $"'{key}' is {value}; it must be at least 1.";
+            if (value is < 1 or > MambaConfig.MostInner)
+                yield return $"'{key}' is {value}; it must be from 1 to {MambaConfig.MostInner}.";
         }
         var rank = StepRank.ToJsonString();
-        if (IsAuto ? rank != "\"auto\"" : !(int.TryParse(rank, out var number) && number >= 1))
-            yield return $"'dt_rank' is {rank}; it must be \"auto\" or a whole number of at least 1.";
+        if (IsAuto ? rank != "\"auto\"" : !(int.TryParse(rank, out var number) && number is >= 1 and <= MambaConfig.MostInner))
+            yield return $"'dt_rank' is {rank}; it must be \"auto\" or a whole number from 1 to {MambaConfig.MostInner}.";
         if (StepInit is not ("random" or "constant"))
             yield return $"'dt_init' is \"{StepInit}\"; it must be \"random\" or \"constant\".";
         if (!(StepMinimum > 0 && StepMaximum >= StepMinimum && double.IsFinite(StepMaximum)))

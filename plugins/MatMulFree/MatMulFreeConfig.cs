@@ -14,6 +14,7 @@ public sealed record MatMulFreeConfig : ModelConfig
     private const string OnlyMode = "fused_recurrent";
     private const int UsualHiddenRatio = 4;
     private const int MostChannels = 1 << 24;
+    private const int MostLayers = 1 << 16;
 
     /// <summary>Token ids.</summary>
     [JsonPropertyName("vocab_size")] public int VocabSize { get; init; } = 32000;
@@ -118,8 +119,9 @@ public sealed record MatMulFreeConfig : ModelConfig
             ("conv_size", ConvWidth), ("intermediate_size", GivenIntermediateDim ?? 1),
         })
         {
-            if (value < 1)
-                yield return $"'{key}' is {value}; it must be at least 1.";
+            var most = key == "num_hidden_layers" ? MostLayers : MostChannels;
+            if (value < 1 || value > most)
+                yield return $"'{key}' is {value}; it must be from 1 to {most}.";
         }
         foreach (var (key, ratio, channels) in new[]
         {

@@ -143,18 +143,20 @@ public sealed record LlamaConfig : TransformerConfig
     /// <inheritdoc/>
     public override IEnumerable<string> Problems()
     {
-        var small = TooSmall(
-            ("hidden_size", HiddenSize), ("intermediate_size", IntermediateSize), ("num_hidden_layers", Layers), ("num_attention_heads", Heads),
+        var wrong = WrongSizes("num_hidden_layers",
+            ("hidden_size", HiddenSize), ("intermediate_size", IntermediateSize), ("num_attention_heads", Heads),
             ("num_key_value_heads", KeyHeadCount), ("max_position_embeddings", MaximumPositions), ("head_dim", HeadSize ?? 1)).ToList();
-        foreach (var problem in small.Concat(Outside("attention_dropout", AttentionDropout, 0, 1)).Concat(Outside("rms_norm_eps", NormEpsilon, 0, 1))
+        foreach (var problem in wrong.Concat(Outside("attention_dropout", AttentionDropout, 0, 1)).Concat(Outside("rms_norm_eps", NormEpsilon, 0, 1))
             .Concat(Outside("initializer_range", InitialSpread, 0, double.PositiveInfinity)).Concat(Outside("rope_theta", RopeTheta, 1, double.PositiveInfinity)))
         {
             yield return problem;
         }
         if (Activation != "silu")
             yield return $"'hidden_act' is \"{Activation}\"; \"silu\" is the one there is.";
-        if (small.Count > 0)
+        if (wrong.Count > 0)
             yield break;
+        if ((long)Heads * HeadDim > MostWidth)
+            yield return $"'num_attention_heads' is {Heads} and heads are {HeadDim} wide; together they must be at most {MostWidth} wide.";
         if (HeadSize is null && HiddenSize % Heads != 0)
             yield return $"'hidden_size' is {HiddenSize} and 'num_attention_heads' {Heads}; the first must be a multiple of the second.";
         else if (HeadDim % 2 != 0)

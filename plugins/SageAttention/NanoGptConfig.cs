@@ -101,14 +101,14 @@ public sealed record NanoGptConfig : TransformerConfig
     /// <inheritdoc/>
     public override IEnumerable<string> Problems()
     {
-        var small = TooSmall(("block_size", BlockSize), ("n_layer", Layers), ("n_head", Heads), ("n_embd", EmbeddingDim)).ToList();
-        foreach (var problem in small.Concat(Outside("dropout", Dropout, 0, 1)))
+        var wrong = WrongSizes("n_layer", ("block_size", BlockSize), ("n_head", Heads), ("n_embd", EmbeddingDim)).ToList();
+        foreach (var problem in wrong.Concat(Outside("dropout", Dropout, 0, 1)))
             yield return problem;
         if (Activation is not (Exact or ByTanh))
             yield return $"'{ActivationKey}' is \"{Activation}\"; it must be \"{Exact}\" or \"{ByTanh}\".";
         if (Heads > 0 && EmbeddingDim % Heads != 0)
             yield return $"'n_embd' is {EmbeddingDim} and 'n_head' {Heads}; the first must be a multiple of the second.";
-        if (small.Count > 0)
+        if (wrong.Count > 0)
             yield break;
         foreach (var problem in AttentionProblems())
             yield return problem;

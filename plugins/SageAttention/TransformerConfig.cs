@@ -7,6 +7,9 @@ namespace Zoo.SageAttention;
 /// <summary>Hyperparameters of a decoder-only Transformer, under one of two sets of keys: nanoGPT's or Llama's.</summary>
 public abstract record TransformerConfig : ModelConfig
 {
+    private protected const int MostWidth = 1 << 24;     // of any width or count; sums of some then fit 32 bits
+    private const int MostLayers = 1 << 16;
+
     /// <summary>How many ids there are; V.</summary>
     [JsonPropertyName("vocab_size")] public int VocabSize { get; init; } = 65;
 
@@ -47,9 +50,13 @@ public abstract record TransformerConfig : ModelConfig
     public abstract int SequenceLength { get; }
 
     /// <summary>Sizes that are wrong in either set of keys.</summary>
+    /// <param name="layersKey">The key of <see cref="LayerCount"/>.</param>
     /// <param name="sizes">Keys with values that must be at least 1.</param>
-    private protected IEnumerable<string> TooSmall(params IEnumerable<(string Key, int Value)> sizes) =>
-        sizes.Append((Key: "vocab_size", Value: VocabSize)).Where(s => s.Value < 1).Select(s => $"'{s.Key}' is {s.Value}; it must be at least 1.");
+    private protected IEnumerable<string> WrongSizes(string layersKey, params IEnumerable<(string Key, int Value)> sizes) =>
+        sizes.Append((Key: "vocab_size", Value: VocabSize)).Append((Key: layersKey, Value: LayerCount))
+            .Select(s => (s.Key, s.Value, Most: s.Key == layersKey ? MostLayers : MostWidth))
+            .Where(s => s.Value < 1 || s.Value > s.Most)
+            .Select(s => $"'{s.Key}' is {s.Value}; it must be from 1 to {s.Most}.");
 
     /// <summary>What is wrong with how attention is computed and kept.</summary>
     private protected IEnumerable<string> AttentionProblems()

@@ -9,7 +9,9 @@ namespace Zoo.XLstm;
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record XLstmConfig : ModelConfig
 {
-    private const int Largest = 1 << 24;    // widths and counts; their products then fit 64 bits
+    internal const int MostBlocks = 1 << 16;
+    internal const int MostFactor = 1 << 10;
+    internal const int Largest = 1 << 24;   // widths and other counts; their products then fit 64 bits
 
     /// <summary>mLSTM blocks; null where every block is an sLSTM block.</summary>
     [JsonPropertyName("mlstm_block")] public MlstmBlockConfig? Mlstm { get; init; }
@@ -89,10 +91,10 @@ public sealed record XLstmConfig : ModelConfig
     /// <inheritdoc/>
     public override IEnumerable<string> Problems()
     {
-        foreach (var (key, value) in new[] { ("num_blocks", BlockCount), ("embedding_dim", ModelDim), ("vocab_size", VocabSize) })
+        foreach (var (key, value, most) in new[] { ("num_blocks", BlockCount, MostBlocks), ("embedding_dim", ModelDim, Largest), ("vocab_size", VocabSize, Largest) })
         {
-            if (value is < 1 or > Largest)
-                yield return $"'{key}' is {value}; it must be from 1 to {Largest}.";
+            if (value < 1 || value > most)
+                yield return $"'{key}' is {value}; it must be from 1 to {most}.";
         }
         if (Dropout is not (>= 0 and < 1))
             yield return $"'dropout' is {Dropout}; it must be at least 0 and below 1.";
@@ -101,11 +103,13 @@ public sealed record XLstmConfig : ModelConfig
             if (block < -BlockCount || block >= BlockCount)
                 yield return $"'slstm_at' has block {block}; blocks are 0 to {BlockCount - 1}, or {-BlockCount} to -1 from the end.";
         }
-        var blocks = Enumerable.Range(0, Math.Clamp(BlockCount, 0, Largest)).ToList();
+        var blocks = Enumerable.Range(0, Math.Clamp(BlockCount, 0, MostBlocks)).ToList();
         if (Slstm is null && blocks.Any(IsSlstm))
             yield return Mlstm is null ? "Neither 'mlstm_block' nor 'slstm_block' is given; one is needed." : "'slstm_at' asks for sLSTM blocks, and there is no 'slstm_block'.";
         if (Slstm?.Layer is { HeadCount: > 0 } slstm && blocks.Any(IsSlstm) && ModelDim % slstm.HeadCount != 0)
             yield return $"'embedding_dim' is {ModelDim} and 'slstm_block.slstm.num_heads' {slstm.HeadCount}; heads must share it evenly.";
+        if (Slstm?.FeedForward is { Multiple: > 0 } feedForward && blocks.Any(IsSlstm) && feedForward.InnerDim(ModelDim) < 1)
+            yield return $"The feed-forward part of sLSTM blocks is {feedForward.InnerDim(ModelDim)} wide; 'proj_factor' {feedForward.ProjectionFactor} rounded to multiples of {feedForward.Multiple} leaves nothing.";
         if (Mlstm?.Layer is { HeadCount: > 0, ProjectionBlock: > 0, Multiple: > 0 } mlstm && !blocks.TrueForAll(IsSlstm))
         {
             var inner = mlstm.InnerDim(ModelDim);

@@ -12,8 +12,6 @@ namespace Zoo.XLstm;
     "norm_reduction_force_float32", "chunkwise_kernel", "sequence_kernel", "step_kernel", "mode", "return_last_states", "autocast_kernel_dtype", "inference_state_dtype")]
 public sealed record XLstmLargeConfig : ModelConfig
 {
-    private const int Largest = 1 << 24;
-
     /// <summary>Width of the residual stream.</summary>
     [JsonPropertyName("embedding_dim")] public int ModelDim { get; init; } = 128;
 
@@ -72,7 +70,7 @@ public sealed record XLstmLargeConfig : ModelConfig
         get
         {
             var most = ModelDim * FeedForwardFactor + FeedForwardMultiple - 1;
-            return (int)Math.Min(Largest, most - most % FeedForwardMultiple);
+            return (int)Math.Min(XLstmConfig.Largest, most - most % FeedForwardMultiple);
         }
     }
 
@@ -90,13 +88,19 @@ public sealed record XLstmLargeConfig : ModelConfig
             ("ffn_round_up_to_multiple_of", FeedForwardMultiple),
         })
         {
-            if (value is < 1 or > Largest)
-                yield return $"'{key}' is {value}; it must be from 1 to {Largest}.";
+            var most = key == "num_blocks" ? XLstmConfig.MostBlocks : XLstmConfig.Largest;
+            if (value < 1 || value > most)
+                yield return $"'{key}' is {value}; it must be from 1 to {most}.";
         }
         foreach (var (key, value) in new[] { ("qk_dim_factor", QueryFactor), ("v_dim_factor", ValueFactor), ("ffn_proj_factor", FeedForwardFactor) })
         {
-            if (value is not (> 0 and < 1 << 10))
-                yield return $"'{key}' is {value}; it must be above 0 and below 1024.";
+            if (value is not (> 0 and < XLstmConfig.MostFactor) || value * ModelDim > XLstmConfig.Largest)
+                yield return $"'{key}' is {value}; it must be above 0 and below {XLstmConfig.MostFactor}, and the layer at most {XLstmConfig.Largest} wide.";
+        }
+        foreach (var (key, value) in new[] { ("norm_eps", NormEpsilon), ("eps", Epsilon) })
+        {
+            if (!(value >= 0 && double.IsFinite(value)))
+                yield return $"'{key}' is {value}; it must be at least 0.";
         }
         foreach (var (key, value) in new[] { ("gate_soft_cap", GateCap), ("output_logit_soft_cap", LogitCap) })
         {

@@ -35,10 +35,10 @@ public sealed record FeedForwardConfig : Settings
     /// <inheritdoc/>
     public override IEnumerable<string> Problems()
     {
-        if (!(ProjectionFactor > 0))
-            yield return $"'proj_factor' is {ProjectionFactor}; it must be above 0.";
-        if (Multiple < 1)
-            yield return $"'round_proj_up_to_multiple_of' is {Multiple}; it must be at least 1.";
+        if (ProjectionFactor is not (> 0 and < XLstmConfig.MostFactor))
+            yield return $"'proj_factor' is {ProjectionFactor}; it must be above 0 and below {XLstmConfig.MostFactor}.";
+        if (Multiple is < 1 or > XLstmConfig.Largest)
+            yield return $"'round_proj_up_to_multiple_of' is {Multiple}; it must be from 1 to {XLstmConfig.Largest}.";
         if (Kind != "ffn_gated")
             yield return $"'ff_type' is \"{Kind}\"; it must be \"ffn_gated\".";
         if (Dropout is not (>= 0 and < 1))

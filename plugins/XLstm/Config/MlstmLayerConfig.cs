@@ -40,10 +40,10 @@ public sealed record MlstmLayerConfig : Settings
             ("conv1d_kernel_size", ConvWidth), ("qkv_proj_blocksize", ProjectionBlock), ("num_heads", HeadCount), ("round_proj_up_to_multiple_of", Multiple),
         })
         {
-            if (value < 1)
-                yield return $"'{key}' is {value}; it must be at least 1.";
+            if (value is < 1 or > XLstmConfig.Largest)
+                yield return $"'{key}' is {value}; it must be from 1 to {XLstmConfig.Largest}.";
         }
-        if (!(ProjectionFactor > 0))
-            yield return $"'proj_factor' is {ProjectionFactor}; it must be above 0.";
+        if (ProjectionFactor is not (> 0 and < XLstmConfig.MostFactor))
+            yield return $"'proj_factor' is {ProjectionFactor}; it must be above 0 and below {XLstmConfig.MostFactor}.";
     }
 }

@@ -43,8 +43,8 @@ public sealed record SlstmLayerConfig : Settings
     /// <inheritdoc/>
     public override IEnumerable<string> Problems()
     {
-        if (ConvWidth < 0)
-            yield return $"'conv1d_kernel_size' is {ConvWidth}; it must be at least 1, or 0 for no convolution.";
+        if (ConvWidth is < 0 or > XLstmConfig.Largest)
+            yield return $"'conv1d_kernel_size' is {ConvWidth}; it must be from 1 to {XLstmConfig.Largest}, or 0 for no convolution.";
         if (HeadCount < 1)
             yield return $"'num_heads' is {HeadCount}; it must be at least 1.";
         if (Function != "slstm")

@@ -141,12 +141,16 @@ public sealed class MambaModelTests
         Assert.That(model.IsFloat32Island("backbone.layers.0.mixer.A_log"), Is.True);
     }
 
-    [TestCase("""{"d_model":0}""", "'d_model' is 0; it must be at least 1.")]
+    [TestCase("""{"d_model":0}""", "'d_model' is 0; it must be from 1 to 16777216.")]
+    [TestCase("""{"n_layer":1000000000}""", "'n_layer' is 1000000000; it must be from 1 to 65536.")]
+    [TestCase("""{"vocab_size":2147483647}""", "'vocab_size' is 2147483647; it must be from 1 to 16777216.")]
+    [TestCase("""{"ssm_cfg":{"d_state":2147483647}}""", "In ssm_cfg: 'd_state' is 2147483647; it must be from 1 to 16777216.")]
+    [TestCase("""{"ssm_cfg":{"dt_rank":2147483647}}""", "In ssm_cfg: 'dt_rank' is 2147483647; it must be \"auto\" or a whole number from 1 to 16777216.")]
     [TestCase("""{"d_intermediate":64}""", "'d_intermediate' is 64; blocks with a feed-forward part are not here, so it must be 0.")]
     [TestCase("""{"attn_layer_idx":[1,3]}""", "'attn_layer_idx' is [1, 3]; blocks with attention are not here, so it must be empty.")]
     [TestCase("""{"ssm_cfg":{"layer":"Mamba2"}}""", "'layer' is \"Mamba2\"; this plugin has \"Mamba1\".")]
-    [TestCase("""{"ssm_cfg":{"dt_rank":"many"}}""", "'dt_rank' is \"many\"; it must be \"auto\" or a whole number of at least 1.")]
-    [TestCase("""{"ssm_cfg":{"dt_rank":0}}""", "'dt_rank' is 0; it must be \"auto\" or a whole number of at least 1.")]
+    [TestCase("""{"ssm_cfg":{"dt_rank":"many"}}""", "'dt_rank' is \"many\"; it must be \"auto\" or a whole number from 1 to 16777216.")]
+    [TestCase("""{"ssm_cfg":{"dt_rank":0}}""", "'dt_rank' is 0; it must be \"auto\" or a whole number from 1 to 16777216.")]
     [TestCase("""{"ssm_cfg":{"dt_min":0.2}}""", "'dt_min' is 0.2 and 'dt_max' is 0.1")]
     [TestCase("""{"ssm_cfg":{"d_stat":8}}""", "Did you mean 'ssm_cfg.d_state'?")]
     [TestCase("""{"ssm_cfg":{"expand":0.01}}""", "'ssm_cfg.expand' is 0.01 and 'd_model' 32; their product, the channels of the mixer, must be at least 1")]

@@ -95,7 +95,9 @@ public sealed class MatMulFreeModelTests
         Assert.That(spared, Has.None.Matches<string?>(n => n!.EndsWith("proj.weight", StringComparison.Ordinal) || n.Contains("embeddings", StringComparison.Ordinal)));
     }
 
-    [TestCase("""{"hidden_size":0}""", "'hidden_size' is 0; it must be at least 1.")]
+    [TestCase("""{"hidden_size":0}""", "'hidden_size' is 0; it must be from 1 to 16777216.")]
+    [TestCase("""{"num_hidden_layers":1000000000}""", "'num_hidden_layers' is 1000000000; it must be from 1 to 65536.")]
+    [TestCase("""{"intermediate_size":2147483647}""", "'intermediate_size' is 2147483647; it must be from 1 to 16777216.")]
     [TestCase("""{"num_heads":3}""", "'hidden_size' is 32 and 'num_heads' is 3; the first must be a multiple of the second.")]
     [TestCase("""{"hidden_act":"gelu"}""", "'hidden_act' is \"gelu\"; it must be \"swish\".")]
     [TestCase("""{"hidden_sice":8}""", "Did you mean 'hidden_size'?")]

@@ -38,6 +38,20 @@ public sealed class XLstmConfigTests
         Assert.That(string.Join(' ', found), Is.EqualTo(expected));
     }
 
+    [TestCase("num_blocks", "1000000000", "'num_blocks' is 1000000000; it must be from 1 to 65536.")]
+    [TestCase("mlstm_block", """{"mlstm": {"proj_factor": "Infinity"}}""", "'proj_factor' is Infinity; it must be above 0 and below 1024.")]
+    [TestCase("mlstm_block", """{"mlstm": {"conv1d_kernel_size": 2147483647}}""", "'conv1d_kernel_size' is 2147483647; it must be from 1 to 16777216.")]
+    [TestCase("slstm_block", """{"feedforward": {"round_proj_up_dim_up": false}}""",
+        "The feed-forward part of sLSTM blocks is 0 wide; 'proj_factor' 1.3 rounded to multiples of 64 leaves nothing.")]
+    public void ReadConfig_SizeThatNoModelHas_IsASentence(string key, string value, string expected) =>
+        Assert.That(() => Read(new XLstmArchitecture(), OneOfEach, (key, value)), Throws.TypeOf<ConfigException>().With.Message.Contains(expected));
+
+    [TestCase("norm_eps", "-1", "'norm_eps' is -1; it must be at least 0.")]
+    [TestCase("eps", "\"NaN\"", "'eps' is NaN; it must be at least 0.")]
+    [TestCase("qk_dim_factor", "1000", "'qk_dim_factor' is 1000; it must be above 0 and below 1024, and the layer at most 16777216 wide.")]
+    public void ReadLargeConfig_ValueOutOfRange_IsASentence(string key, string value, string expected) =>
+        Assert.That(() => Read(new XLstmLargeArchitecture(), """{"embedding_dim": 32768}""", (key, value)), Throws.TypeOf<ConfigException>().With.Message.Contains(expected));
+
     [TestCase("5")]
     [TestCase("\"some\"")]
     [TestCase("[1.5]")]
