@@ -116,6 +116,7 @@ internal static class ModelBench
             _model.eval();
             if (request.Dtype == ScalarType.BFloat16 && !request.Packed)
                 WeightStorage.RoundToBFloat16(_model);
+            MemoryBound.Set(options.Device);
         }
 
         public string? FusedStepName => _trainer?.FusedStepName;

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using TorchSharp;
 using Zoo.Architectures;
+using Zoo.Host.Diagnostics;
 using Zoo.Host.Generation;
 using Zoo.Host.Runs;
 using Zoo.Host.Training;
@@ -86,6 +87,7 @@ internal sealed class GenerateCommand : ZooCommand
         model.eval();
         if (dtype == torch.ScalarType.BFloat16 && !packed)
             WeightStorage.RoundToBFloat16(model);
+        MemoryBound.Set(device);
         Training.Threads.Use(arguments.GetValue(_threads)
             ?? ModelFactory.DefaultThreads(ModelFactory.ParameterCount(model), samples, torch.get_num_threads()));
         var text = saved.ReadText(model);

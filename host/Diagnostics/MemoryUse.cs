@@ -21,6 +21,9 @@ internal static class MemoryUse
         }
     }
 
+    /// <summary>Bytes that the limit on data counts: private memory that can be written, used or not; null where the system does not say.</summary>
+    public static long? Data => FromStatus("VmData:");
+
     /// <summary>Lets the peak count from now on; where the system cannot (only Linux can), it stays that of the whole process.</summary>
     public static void ResetPeak()
     {

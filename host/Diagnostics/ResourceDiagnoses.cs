@@ -20,22 +20,13 @@ internal static class ResourceDiagnoses
     private static Diagnosis Memory()
     {
         var total = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        long? available = AvailableMemory() is { } freeOfMachine ? Math.Min(freeOfMachine, total) : null;   // a container may have less than its machine
+        long? available = AvailableMemory.Now is { } now ? Math.Min(now.Memory, total) : null;
         var little = (available ?? total) < LittleMemory;
         return new Diagnosis("memory", little ? DiagnosisStatus.Hint : DiagnosisStatus.Ok,
             available is { } free ? $"{Size(free)} free of {Size(total)}" : Size(total))
         {
             Hint = little ? "Small models train in this; close something before training larger ones." : null,
         };
-    }
-
-    /// <summary>What Linux says can still be had without swapping; null elsewhere.</summary>
-    private static long? AvailableMemory()
-    {
-        const string file = "/proc/meminfo";
-        var line = File.Exists(file) ? File.ReadLines(file).FirstOrDefault(l => l.StartsWith("MemAvailable:", StringComparison.Ordinal)) : null;
-        var words = line?.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        return words is { Length: >= 2 } && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out var kilobytes) ? kilobytes << 10 : null;
     }
 
     private static Diagnosis Disk(string part, string folder, string use)

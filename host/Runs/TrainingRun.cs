@@ -67,7 +67,11 @@ internal sealed class TrainingRun
     public RunOutcome Run(Checkpoint? start)
     {
         if (start is not null)
+        {
+            MemoryBound.Lift();
             Restore(start);
+        }
+        MemoryBound.Set(_trainer.Device);
         _checkpoints.RemoveLeftovers();
         using var log = MetricsLog.Open(_folder.MetricsPath, _trainer.StepsDone);
         using var events = _events = OpenEvents();

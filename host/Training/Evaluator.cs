@@ -1,5 +1,6 @@
 using TorchSharp;
 using Zoo.Architectures;
+using Zoo.Host.Diagnostics;
 using Zoo.Reports;
 using Zoo.Tasks;
 using static TorchSharp.torch;
@@ -29,6 +30,7 @@ internal sealed class Evaluator(Model model, TaskData data, Device device)
     {
         var wasTraining = model.training;
         var drawn = model.Randomness.Counter;
+        MemoryBound.Set(device);
         model.eval();
         try
         {

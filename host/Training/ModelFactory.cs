@@ -1,6 +1,7 @@
 using TorchSharp;
 using Zoo.Architectures;
 using Zoo.Host.Configuration;
+using Zoo.Host.Diagnostics;
 using Zoo.Kernels;
 using Zoo.Training;
 
@@ -54,6 +55,7 @@ internal static class ModelFactory
     {
         try
         {
+            MemoryBound.Set(context.Device);
             var model = installed.Architecture.CreateModel(config, context);
             if (model is TokenModel tokens)
                 tokens.IsCausal = installed.Info.Abilities.HasFlag(ModelAbilities.Causal);
@@ -62,6 +64,10 @@ internal static class ModelFactory
         catch (Exception e) when (MemoryShortage.Caused(e))
         {
             throw MemoryShortage.Error($"building {installed.Info.Name}", "Take a smaller --preset or smaller sizes; `zoo show` counts a config's parameters.", e);
+        }
+        finally
+        {
+            MemoryBound.Lift();     // weights may be read next
         }
     }
 

@@ -1,5 +1,6 @@
 using TorchSharp;
 using Zoo.Architectures;
+using Zoo.Host.Diagnostics;
 using Zoo.Kernels;
 using Zoo.Tasks;
 using Zoo.Training;
@@ -40,6 +41,7 @@ internal sealed class Trainer : IDisposable
     public Trainer(Model model, TaskData data, TrainingSettings settings, TrainerOptions options)
     {
         (_model, _data, _settings, _options) = (model, data, settings, options);
+        MemoryBound.Set(options.Device);
         foreach (var (key, value) in new[] { ("lr", settings.LearningRate!.Value), ("weight_decay", settings.WeightDecay!.Value) })
         {
             if (value > LargestRate)
@@ -63,6 +65,9 @@ internal sealed class Trainer : IDisposable
 
     /// <summary>The kernel that runs whole steps, or null where tensor operations do.</summary>
     public string? FusedStepName => _fused?.FusedStepName;
+
+    /// <summary>Where the model is.</summary>
+    public Device Device => _options.Device;
 
     /// <summary>Steps of the whole run.</summary>
     public long StepCount { get; }
@@ -124,7 +129,7 @@ internal sealed class Trainer : IDisposable
         var lower = (_indices.Length > 1, length > 1) switch
         {
             (true, var sequences) => $"Lower --batch-size{(sequences ? " or --length" : "")}; --set train.accumulate=N takes N batches a step, so that the step stays as large.",
-            (_, true) => "Lower --length.",
+            (_, true) => "Lower --length, or take a smaller preset.",
             _ => "A smaller preset needs less.",
         };
         return MemoryShortage.Error($"at step {StepsDone + 1:N0} with batches of {_indices.Length:N0}{tokens} (--batch-size {_indices.Length})", lower, e);
