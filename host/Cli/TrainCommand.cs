@@ -283,6 +283,11 @@ internal sealed class TrainCommand : ZooCommand
         output.Note($"Training   {Counted.Of(trainer.StepCount, "step")} of {training.BatchSize:N0}" +
             $"{(training.Accumulate > 1 ? $" × {training.Accumulate}" : "")}, {AsTyped("optimizer")} at lr {training.LearningRate:G4}, " +
             $"schedule {AsTyped("schedule")}, seed {record.Seed}");
+        if (trainer.StepCount > 0 && training.WarmupSteps >= trainer.StepCount)
+        {
+            output.Note($"           Its warm-up takes {Counted.Of(training.WarmupSteps!.Value, "step")}, so the rate never reaches its peak: " +
+                "take more --steps, or --set train.warmup_steps=N.");
+        }
         var backends = trainer.FusedStepName is { } fused ? $"{fused} on cpu" : $"kernels {record.Kernels}";
         output.Note($"Device     {record.Device}, {Counted.Of(record.Threads, "thread")}, {record.Dtype}, {backends}");
         output.Note($"Run        {folder.Path}");

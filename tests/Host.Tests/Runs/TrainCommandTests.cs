@@ -47,6 +47,16 @@ internal sealed class TrainCommandTests
         }
     }
 
+    [TestCase(100, true)]
+    [TestCase(99, false)]
+    public void Train_WarmupAsLongAsTheRun_IsSaid(int warmup, bool isSaid)
+    {
+        var trained = Train("--steps", "100", "--set", $"train.warmup_steps={warmup}");
+
+        Assert.That(trained.ExitCode, Is.Zero, trained.Error);
+        Assert.That(trained.Error, isSaid ? Does.Contain("Its warm-up takes 100 steps, so the rate never reaches its peak: ") : Does.Not.Contain("warm-up"));
+    }
+
     [Test]
     public void Train_QuietWithoutJson_PrintsOnlyTheResult()
     {
