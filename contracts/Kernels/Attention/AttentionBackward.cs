@@ -5,7 +5,12 @@ using Zoo.Kernels.Cpu;
 namespace Zoo.Kernels;
 
 /// <summary>One key head and the query heads that read it: weights reckoned again, and from them the gradients of q, k and v.</summary>
-internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, KernelArrays arrays, int row, int keyHead) : ISimdKernel
+/// <param name="sizes">Of the call.</param>
+/// <param name="arrays">Its memory.</param>
+/// <param name="row">Of the batch.</param>
+/// <param name="keyHead">Which.</param>
+/// <param name="next">The piece, row · key heads + key head, that this thread will probably take next; one that is not there for none.</param>
+internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, KernelArrays arrays, int row, int keyHead, int next) : ISimdKernel
 {
     private const int Most = AttentionSizes.QueriesOfABlock;
 
@@ -33,10 +38,21 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, KernelAr
             MatrixProduct.Pack(keys, dim, arrays["k"].Float32 + at, sizes.KeyStride, work.Keys, stride);
             MatrixProduct.Pack(keys, dim, arrays["v"].Float32 + at, sizes.KeyStride, work.Values, stride);
             NativeMemory.Clear(work.GradK, (nuint)(2 * ofKeys * sizeof(float)));
-            for (var head = keyHead * sizes.Group; head < (keyHead + 1) * sizes.Group; head++)
+            var asked = 2 * sizes.Group * sizes.Panels(0, sizes.Queries);
+            var keysAhead = next < sizes.Batch * sizes.KeyHeads
+                ? AheadOfKeys(asked, (next / sizes.KeyHeads * (long)keys * sizes.KeyHeads + next % sizes.KeyHeads) * dim)
+                : default;
+            var lastHead = (keyHead + 1) * sizes.Group - 1;
+            for (var head = keyHead * sizes.Group; head <= lastHead; head++)
             {
                 for (var query = 0; query < sizes.Queries; query += Most)
-                    Queries<V>(work, head, query, Math.Min(Most, sizes.Queries - query), gradK != null, gradV != null);
+                {
+                    var (nextRow, nextHead, nextQuery) = query + Most < sizes.Queries ? (row, head, query + Most)
+                        : head < lastHead ? (row, head + 1, 0)
+                        : (next / sizes.KeyHeads, next % sizes.KeyHeads * sizes.Group, 0);
+                    var queriesAhead = nextRow < sizes.Batch ? AheadOfQueries(2 * sizes.Panels(query, Most), nextRow, nextHead, nextQuery) : default;
+                    Queries<V>(work, head, query, Math.Min(Most, sizes.Queries - query), gradK != null, gradV != null, ref queriesAhead, ref keysAhead);
+                }
             }
             if (gradK != null)
                 AttentionProducts.Place<V>(keys, dim, work.GradK, stride, sizes.Scale, gradK + at, sizes.KeyStride);
@@ -50,7 +66,7 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, KernelAr
     }
 
     /// <summary>A block of queries against all keys that they see.</summary>
-    private void Queries<V>(in Work work, int head, int query, int count, bool wantsK, bool wantsV)
+    private void Queries<V>(in Work work, int head, int query, int count, bool wantsK, bool wantsV, ref AttentionAhead queriesAhead, ref AttentionAhead keysAhead)
         where V : struct, ILanes<V>
     {
         var (dim, width, stride, rowStride) = (sizes.Dim, AttentionSizes.PanelWidth, sizes.QueryStride, sizes.RowStride);
@@ -68,15 +84,13 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, KernelAr
             work.LogSums[i] = i < count ? logSums[i] : 0;
             work.Shifts[i] = i < count ? Dot<V>(y + i * stride, work.GradRows + i * rowStride, dim) : 0;
         }
-        if (query + count < sizes.Queries)
-            AskForRows(q + count * stride, y + count * stride, gradY + count * stride, Math.Min(Most, sizes.Queries - query - count));
         var seen = sizes.Seen(query + count - 1);
         for (var key = 0; key < seen; key += AttentionSizes.KeysOfABlock)
         {
             var block = new AttentionBlock(sizes, query, count, key, Math.Min(AttentionSizes.KeysOfABlock, seen - key));
             var offset = (long)key * rowStride;
-            AttentionProducts.Scores<V>(block, work.Keys + offset, work.QueriesByColumn, work.Weights);
-            AttentionProducts.Scores<V>(block, work.Values + offset, work.GradsByColumn, work.GradScores);
+            AttentionProducts.Scores<V>(block, work.Keys + offset, work.QueriesByColumn, work.Weights, ref queriesAhead, ref keysAhead);
+            AttentionProducts.Scores<V>(block, work.Values + offset, work.GradsByColumn, work.GradScores, ref queriesAhead, ref keysAhead);
             for (var panel = 0; panel < count; panel += width)
                 Weights<V>(block.Seen(panel + width), work.Weights + panel, work.GradScores + panel, work.LogSums + panel, work.Shifts + panel);
             AttentionProducts.Hide<V>(block, work.Weights, 0);
@@ -113,15 +127,16 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, KernelAr
         }
     }
 
-    /// <summary>Asks for the next block's rows: a head's numbers are short pieces far apart, which the processor does not see coming.</summary>
-    private void AskForRows(float* q, float* y, float* gradY, int count)
+    private AttentionAhead AheadOfKeys(int times, long at) => new(
+        sizes.Keys, sizes.Dim, sizes.KeyStride, times, arrays["k"].Float32 + at, arrays["v"].Float32 + at,
+        Pointers.At(arrays.Gradient("k").Float32, at), Pointers.At(arrays.Gradient("v").Float32, at));
+
+    private AttentionAhead AheadOfQueries(int times, int ofRow, int head, int query)
     {
-        for (var i = 0; i < count; i++, q += sizes.QueryStride, y += sizes.QueryStride, gradY += sizes.QueryStride)
-        {
-            Prefetch.Row(q, sizes.Dim);
-            Prefetch.Row(y, sizes.Dim);
-            Prefetch.Row(gradY, sizes.Dim);
-        }
+        var at = (ofRow * (long)sizes.Queries * sizes.Heads + head) * sizes.Dim + query * sizes.QueryStride;
+        return new(
+            Math.Min(Most, sizes.Queries - query), sizes.Dim, sizes.QueryStride, times, arrays["q"].Float32 + at, arrays["y"].Float32 + at,
+            arrays.Gradient("y").Float32 + at, Pointers.At(arrays.Gradient("q").Float32, at));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -18,16 +18,29 @@ internal sealed unsafe class AttentionCpu : OpKernel
         var sizes = AttentionSizes.Of(call);
         var (q, k, v, y, logSums) = (arrays["q"], arrays["k"], arrays["v"], arrays["y"], arrays[LogSums]);
         var pieces = (sizes.Queries + QueriesOfAPiece - 1) / QueriesOfAPiece;
-        WorkShare.For(sizes.Batch * sizes.Heads * pieces, i =>
+        var count = sizes.Batch * sizes.Heads * pieces;
+        WorkShare.For(count, i =>
         {
-            var (row, head) = (i / pieces / sizes.Heads, i / pieces % sizes.Heads);
-            var first = i % pieces * QueriesOfAPiece;
+            var next = i + WorkShare.Threads;       // what this thread will probably take
+            Simd.Run(new AttentionForward(
+                sizes, Piece(i), next < count ? Piece(next) : default, Pointers.At(logSums.Float32, (long)(i / pieces) * sizes.Queries)));
+        });
+
+        AttentionPiece Piece(int i)
+        {
+            var (row, head, first) = (i / pieces / sizes.Heads, i / pieces % sizes.Heads, i % pieces * QueriesOfAPiece);
             var queries = (row * (long)sizes.Queries * sizes.Heads + head) * sizes.Dim;
             var keys = (row * (long)sizes.Keys * sizes.KeyHeads + head / sizes.Group) * sizes.Dim;
-            Simd.Run(new AttentionForward(
-                sizes, first, Math.Min(QueriesOfAPiece, sizes.Queries - first), q.Float32 + queries, k.Float32 + keys, v.Float32 + keys, y.Float32 + queries,
-                logSums.IsPresent ? logSums.Float32 + (row * (long)sizes.Heads + head) * sizes.Queries : null));
-        });
+            return new AttentionPiece
+            {
+                First = first,
+                Count = Math.Min(QueriesOfAPiece, sizes.Queries - first),
+                Q = q.Float32 + queries,
+                K = k.Float32 + keys,
+                V = v.Float32 + keys,
+                Y = y.Float32 + queries,
+            };
+        }
     }
 
     public override void Backward(OpCall call, KernelArrays arrays)
@@ -46,7 +59,7 @@ internal sealed unsafe class AttentionCpu : OpKernel
         WorkShare.For(sizes.Batch * sizes.KeyHeads, i =>
         {
             var (row, head) = (i / sizes.KeyHeads, i % sizes.KeyHeads);
-            Simd.Run(new AttentionBackward(sizes, arrays, row, head));
+            Simd.Run(new AttentionBackward(sizes, arrays, row, head, next: i + WorkShare.Threads));
         });
     }
 }

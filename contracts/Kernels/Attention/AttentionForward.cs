@@ -5,14 +5,13 @@ using Zoo.Kernels.Cpu;
 namespace Zoo.Kernels;
 
 /// <summary>Some queries of one head, block by block: scores, their exponentials, and the weighted sum of values, rescaled where a larger score turns up.</summary>
-internal readonly unsafe struct AttentionForward(
-    AttentionSizes sizes, int first, int count, float* q, float* k, float* v, float* y, float* logSums) : ISimdKernel
+internal readonly unsafe struct AttentionForward(AttentionSizes sizes, AttentionPiece piece, AttentionPiece next, float* logSums) : ISimdKernel
 {
     public void Run<V>()
         where V : struct, ILanes<V>
     {
         const int Most = AttentionSizes.QueriesOfABlock;
-        var (dim, stride) = (sizes.Dim, sizes.RowStride);
+        var (dim, stride, first, count) = (sizes.Dim, sizes.RowStride, piece.First, piece.Count);
         var keys = sizes.Seen(first + count - 1);
         var floats = 2L * keys * stride + Most * (dim + stride + 3) + AttentionSizes.ScoreFloats;
         var memory = (float*)NativeMemory.AlignedAlloc((nuint)floats * sizeof(float), 64);
@@ -24,10 +23,19 @@ internal readonly unsafe struct AttentionForward(
             work.Largest = work.Sums + Most * stride;
             work.Totals = work.Largest + Most;
             work.Factors = work.Totals + Most;
-            MatrixProduct.Pack(keys, dim, k, sizes.KeyStride, work.Keys, stride);
-            MatrixProduct.Pack(keys, dim, v, sizes.KeyStride, work.Values, stride);
-            for (var query = first; query < first + count; query += Most)
-                Block<V>(work, query, Math.Min(Most, first + count - query));
+            MatrixProduct.Pack(keys, dim, piece.K, sizes.KeyStride, work.Keys, stride);
+            MatrixProduct.Pack(keys, dim, piece.V, sizes.KeyStride, work.Values, stride);
+            var end = first + count;
+            var keysAhead = next.K == piece.K || next.K == null ? default : new AttentionAhead(
+                sizes.Seen(next.First + next.Count - 1), dim, sizes.KeyStride, sizes.Panels(first, count), next.K, next.V);
+            for (var query = first; query < end; query += Most)
+            {
+                var (after, nextQuery, nextEnd) = query + Most < end ? (piece, query + Most, end) : (next, next.First, next.First + next.Count);
+                var at = nextQuery * sizes.QueryStride;
+                var queriesAhead = new AttentionAhead(
+                    Math.Min(Most, nextEnd - nextQuery), dim, sizes.QueryStride, sizes.Panels(query, Most), Pointers.At(after.Q, at), Pointers.At(after.Y, at));
+                Block<V>(work, query, Math.Min(Most, end - query), ref queriesAhead, ref keysAhead);
+            }
         }
         finally
         {
@@ -35,12 +43,12 @@ internal readonly unsafe struct AttentionForward(
         }
     }
 
-    private void Block<V>(in Work work, int query, int queries)
+    private void Block<V>(in Work work, int query, int queries, ref AttentionAhead queriesAhead, ref AttentionAhead keysAhead)
         where V : struct, ILanes<V>
     {
         const int Most = AttentionSizes.QueriesOfABlock;
         var (dim, width, stride, rowStride) = (sizes.Dim, AttentionSizes.PanelWidth, sizes.QueryStride, sizes.RowStride);
-        MatrixProduct.PackTransposed(queries, dim, q + query * stride, stride, work.Queries, width);
+        MatrixProduct.PackTransposed(queries, dim, piece.Q + query * stride, stride, work.Queries, width);
         AttentionProducts.Multiply<V>(work.Queries, sizes.Scale2, (queries + width - 1) / width * width * dim);
         new Span<float>(work.Largest, Most).Fill(float.NegativeInfinity);
         new Span<float>(work.Totals, Most).Clear();
@@ -48,7 +56,7 @@ internal readonly unsafe struct AttentionForward(
         for (var key = 0; key < seen; key += AttentionSizes.KeysOfABlock)
         {
             var block = new AttentionBlock(sizes, query, queries, key, Math.Min(AttentionSizes.KeysOfABlock, seen - key));
-            AttentionProducts.Scores<V>(block, work.Keys + (long)key * rowStride, work.Queries, work.Scores);
+            AttentionProducts.Scores<V>(block, work.Keys + (long)key * rowStride, work.Queries, work.Scores, ref queriesAhead, ref keysAhead);
             AttentionProducts.Hide<V>(block, work.Scores, float.NegativeInfinity);
             for (var panel = 0; panel < queries; panel += width)
                 Weights<V>(block.Seen(panel + width), work.Scores + panel, work.Largest + panel, work.Totals + panel, work.Factors + panel);
@@ -62,7 +70,7 @@ internal readonly unsafe struct AttentionForward(
         }
         for (var i = 0; i < queries; i++)
         {
-            AttentionProducts.Place<V>(1, dim, work.Sums + i * rowStride, rowStride, 1 / work.Totals[i], y + (query + i) * stride, stride);
+            AttentionProducts.Place<V>(1, dim, work.Sums + i * rowStride, rowStride, 1 / work.Totals[i], piece.Y + (query + i) * stride, stride);
             if (logSums != null)
                 logSums[query + i] = work.Largest[i] + MathF.Log2(work.Totals[i]);
         }

@@ -11,12 +11,17 @@ internal static unsafe class AttentionProducts
     /// <param name="rows">Of its keys, [key, dim].</param>
     /// <param name="columns">Of its queries, [dim, query] in panels.</param>
     /// <param name="scores">[key, query].</param>
-    public static void Scores<V>(in AttentionBlock block, float* rows, float* columns, float* scores)
+    /// <param name="queriesAhead">Is asked for rows once a panel.</param>
+    /// <param name="keysAhead">Likewise.</param>
+    public static void Scores<V>(
+        in AttentionBlock block, float* rows, float* columns, float* scores, ref AttentionAhead queriesAhead, ref AttentionAhead keysAhead)
         where V : struct, ILanes<V>
     {
         var (dim, rowStride, scoreStride, width) = (block.Sizes.Dim, block.Sizes.RowStride, AttentionSizes.ScoreStride, AttentionSizes.PanelWidth);
         for (var query = 0; query < block.Queries; query += width)
         {
+            queriesAhead.Ask();
+            keysAhead.Ask();
             MatrixProduct.Run<V>(
                 block.Seen(query + width), width, dim, rows, rowStride, 1, columns + (long)query * dim, width, scores + query, scoreStride, add: false);
         }

@@ -47,6 +47,18 @@ internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys,
     /// <summary>How many keys a query sees: the last one stands at the last key.</summary>
     public int Seen(int query) => Causal ? Keys - Queries + query + 1 : Keys;
 
+    /// <summary>How many panels of scores there are, of some queries in all blocks of keys.</summary>
+    public int Panels(int query, int count)
+    {
+        var panels = 0;
+        for (var end = Math.Min(query + count, Queries); query < end; query += QueriesOfABlock)
+        {
+            var queries = Math.Min(QueriesOfABlock, end - query);
+            panels += (Seen(query + queries - 1) + KeysOfABlock - 1) / KeysOfABlock * ((queries + PanelWidth - 1) / PanelWidth);
+        }
+        return panels;
+    }
+
     /// <summary>The first query that sees a key.</summary>
     public int FirstQuery(int key) => Causal ? Math.Max(0, key - (Keys - Queries)) : 0;
 }
