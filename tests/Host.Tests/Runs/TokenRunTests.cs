@@ -56,13 +56,13 @@ internal sealed class TokenRunTests
     [Test]
     public void Run_ManySteps_MemoryStaysFlat()
     {
-        const int steps = 600;
+        const int steps = 2000;
         using var runs = new RunFixture { Settings = Settings with { Steps = steps } };
         var path = Begin(runs, ScalarType.BFloat16);
         var (tensors, resident) = (new List<long>(), new List<long>());
         Train(path, ScalarType.BFloat16, data =>
         {
-            if (data.Count % 200 == 100)   // between checkpoints and evaluations, long after everything was compiled
+            if (data.Count % 200 == 100)   // between checkpoints and evaluations
             {
                 tensors.Add(Gradients.LiveTensors);
                 resident.Add(MemoryUse.Resident);
@@ -71,7 +71,8 @@ internal sealed class TokenRunTests
         });
 
         Assert.That(tensors[^1], Is.LessThanOrEqualTo(tensors[0]), string.Join(", ", tensors));
-        Assert.That((resident[^1] - resident[0]) / 1e6, Is.LessThan(8), "MB over 400 steps; measured 3.6");
+        // Compiling goes on for the first thousand steps, 30 MB in a process of its own.
+        Assert.That((resident[^1] - resident[^5]) / 1e6, Is.LessThan(6), "MB over 800 steps; measured 2.8");
     }
 
     private static string Begin(RunFixture runs, ScalarType dtype) => runs.Begin(runs.Record with
