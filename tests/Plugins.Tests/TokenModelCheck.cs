@@ -41,6 +41,25 @@ internal sealed class TokenModelCheck(IModelArchitecture architecture, string pl
             TensorAssert.Close(actual, expected, golden.AbsoluteTolerance, golden.RelativeTolerance, what);
     }
 
+    /// <summary>Requires every parameter's gradient, of logits under a random probe, to be that of a plain form in float64.</summary>
+    /// <param name="logits">The model's.</param>
+    /// <param name="expected">Those of the plain form.</param>
+    /// <param name="parameters">The model's, by name.</param>
+    /// <param name="copies">The same in float64, which the plain form had.</param>
+    /// <param name="tolerance">In units of each gradient's largest value, at least 1.</param>
+    public static void RequireGradients(
+        Tensor logits, Tensor expected, IReadOnlyDictionary<string, TorchSharp.Modules.Parameter> parameters, IReadOnlyDictionary<string, Tensor> copies, double tolerance)
+    {
+        var probe = randn_like(logits);
+        Gradients.Backward((logits * probe).sum());
+        (expected * probe.to(ScalarType.Float64)).sum().backward();
+        foreach (var (name, copy) in copies)
+        {
+            var scale = Math.Max(1, copy.grad!.abs().max().item<double>());
+            TensorAssert.Close(parameters[name].grad! / scale, copy.grad! / scale, tolerance, 0, name);
+        }
+    }
+
     /// <summary>Requires that a sequence in one piece, in steps after a first piece, and in two pieces gives the same logits.</summary>
     /// <param name="model">Of a vocabulary of 64.</param>
     /// <param name="length">The whole.</param>

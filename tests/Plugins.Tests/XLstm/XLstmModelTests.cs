@@ -98,14 +98,7 @@ public sealed class XLstmModelTests
         var expected = logitsOf(new PlainXLstm(copies), config, ids);
         var logits = model.RunCase(new NamedTensors { ["ids"] = ids })["logits"];
         TensorAssert.Close(logits, expected, LogitTolerance, 0, "logits");
-        var probe = randn_like(logits);
-        Gradients.Backward((logits * probe).sum());
-        (expected * probe.to(ScalarType.Float64)).sum().backward();
-        foreach (var (name, copy) in copies)
-        {
-            var scale = Math.Max(1, copy.grad!.abs().max().item<double>());
-            TensorAssert.Close(parameters[name].grad! / scale, copy.grad! / scale, GradientTolerance, 0, name);
-        }
+        TokenModelCheck.RequireGradients(logits, expected, parameters, copies, GradientTolerance);
 
         using var noGradient = no_grad();
         using var state = model.NewState(2)!;
